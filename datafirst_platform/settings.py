@@ -1,0 +1,97 @@
+"""Where things lie and what the machine may use: read once from the environment, then passed on.
+
+What belongs here: folders and machine limits. What does not: names of tables and keys
+(`identity.py`), editions (`editions.py`), and anything that differs between datasets (contracts).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+"""The checkout: `dbt_project/` and `expectations/` lie here, beside the package."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation of the platform.
+
+    Attributes:
+        home: data root; holds `landing secure warehouse releases audit dagster`.
+        keys: folder of the master key, outside `home`, so that a copy of the data is not a copy
+            of the key.
+        threads: cores an engine may use.
+        memory_gib: memory one engine may hold before it spills to disk, in GiB.
+    """
+
+    home: Path
+    keys: Path
+    threads: int = 2
+    memory_gib: float = 4.0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read `DATAFIRST_HOME`, `DATAFIRST_KEYS`, `DATAFIRST_THREADS`, `DATAFIRST_MEMORY_GIB`.
+
+        Raises:
+            ValueError: a number is not a number, or the keys lie inside the data root.
+        """
+        env = os.environ if environment is None else environment
+        home = Path(env.get("DATAFIRST_HOME") or PROJECT_ROOT / ".datafirst").resolve()
+        keys = Path(env.get("DATAFIRST_KEYS") or home.with_name(f"{home.name}-keys")).resolve()
+        if keys == home or home in keys.parents:
+            msg = f"DATAFIRST_KEYS ({keys}) lies inside DATAFIRST_HOME ({home}): put it elsewhere."
+            raise ValueError(msg)
+        return cls(
+            home=home,
+            keys=keys,
+            threads=int(env.get("DATAFIRST_THREADS") or os.cpu_count() or 2),
+            memory_gib=float(env.get("DATAFIRST_MEMORY_GIB") or 4.0),
+        )
+
+    @property
+    def landing(self) -> Path:
+        """What suppliers deliver: `landing/<source>/<delivery>/`."""
+        return self.home / "landing"
+
+    @property
+    def secure(self) -> Path:
+        """Identities, quarantined rows and reference labels; mode 0700."""
+        return self.home / "secure"
+
+    @property
+    def warehouse(self) -> Path:
+        """Tables without identifiers, one folder a stage."""
+        return self.home / "warehouse"
+
+    @property
+    def releases(self) -> Path:
+        """What is released; the only folder outsiders read."""
+        return self.home / "releases"
+
+    @property
+    def audit(self) -> Path:
+        """Verdicts, by data version."""
+        return self.home / "audit"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's instance (`DAGSTER_HOME`)."""
+        return self.home / "dagster"
+
+    @property
+    def spill(self) -> Path:
+        """Where engines spill; may hold identifiers while they run, so it is secure."""
+        return self.secure / "spill"
+
+    def prepare(self) -> Settings:
+        """Make the folders, the secure ones for their owner alone. Safe to repeat."""
+        for folder in (self.landing, self.warehouse, self.releases, self.audit, self.dagster):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.secure, self.spill, self.keys):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.chmod(0o700)
+        return self

@@ -1,0 +1,178 @@
+"""Published tables: the hand-off between stages.
+
+A table's version is a Parquet file in a folder named after its content, with `version.json`
+beside it; `CURRENT` points at the version that stands and is replaced atomically. A version is
+never changed afterwards. A crash leaves a `.stage-*` folder behind, which nobody reads.
+
+`recipe` is the digest of everything the content follows from (code, input versions, parameters).
+A stage whose recipe stands need not run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from datafirst_platform.engine import name, text
+from datafirst_platform.identity import TableKey, table_folder
+from datafirst_platform.safe_errors import NotReady, values_withheld
+from datafirst_platform.settings import Settings
+
+CURRENT = "CURRENT"
+_VERSION_FILE = "version.json"
+
+
+@dataclass(frozen=True)
+class TableVersion:
+    """A published version of a table.
+
+    Attributes:
+        key: stage and table.
+        edition: partition key.
+        version: SHA-256 of the Parquet file: the data version.
+        path: the Parquet file.
+        rows: number of rows.
+        columns: name and DuckDB type, in order.
+        recipe: digest of what the content follows from.
+        inputs: what it was made from: name to data version or digest.
+    """
+
+    key: TableKey
+    edition: str
+    version: str
+    path: Path
+    rows: int
+    columns: tuple[tuple[str, str], ...]
+    recipe: str
+    inputs: Mapping[str, str]
+
+
+def recipe_of(*parts: object) -> str:
+    """The digest of what a table follows from; parts are JSON values."""
+    canonical = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def publish(
+    settings: Settings,
+    connection: duckdb.DuckDBPyConnection,
+    key: TableKey,
+    edition: str,
+    query: str,
+    *,
+    order_by: Sequence[str] = (),
+    recipe: str,
+    inputs: Mapping[str, str],
+) -> TableVersion:
+    """Write a query's rows as the table's new version and point `CURRENT` at it.
+
+    Args:
+        settings: the installation.
+        connection: an open engine that can run `query`.
+        key: stage and table.
+        edition: partition key.
+        query: SQL; its rows become the table.
+        order_by: columns of a unique key; empty keeps the query's own (unique) order. Without a
+            fixed order the bytes would differ from run to run.
+        recipe: digest of what the content follows from (`recipe_of`).
+        inputs: name to data version of what was read.
+
+    Raises:
+        PlatformError: the engine failed; no value is quoted.
+    """
+    folder = table_folder(settings, key, edition)
+    folder.mkdir(parents=True, exist_ok=True)
+    staged = folder / f".stage-{os.getpid()}"
+    shutil.rmtree(staged, ignore_errors=True)
+    staged.mkdir()
+    file = staged / f"{key.table}.parquet"
+    order = f" order by {', '.join(name(column) for column in order_by)}" if order_by else ""
+    try:
+        with values_withheld(f"Writing {key}"):
+            connection.execute(
+                f"copy (select * from ({query}){order}) to {text(file)} "
+                "(format parquet, compression zstd)"
+            )
+            described = connection.execute(
+                f"describe select * from read_parquet({text(file)})"
+            ).fetchall()
+            rows = connection.execute(
+                f"select count(*) from read_parquet({text(file)})"
+            ).fetchall()[0][0]
+        version = digest_of(file)
+        record = {
+            "version": version,
+            "rows": rows,
+            "columns": [[column[0], column[1]] for column in described],
+            "recipe": recipe,
+            "inputs": dict(inputs),
+        }
+        (staged / _VERSION_FILE).write_text(json.dumps(record, indent=1, sort_keys=True))
+        final = folder / f"v={version[:16]}"
+        if final.exists():
+            # The same bytes stand already: only what they follow from may have changed.
+            (staged / _VERSION_FILE).replace(final / _VERSION_FILE)
+        else:
+            staged.rename(final)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    pointer = folder / f".{CURRENT}-{os.getpid()}"
+    pointer.write_text(final.name)
+    pointer.replace(folder / CURRENT)
+    return _read(key, edition, final)
+
+
+def current(settings: Settings, key: TableKey, edition: str) -> TableVersion | None:
+    """The version that stands, or None where the table was never published."""
+    folder = table_folder(settings, key, edition)
+    try:
+        standing = (folder / CURRENT).read_text().strip()
+    except FileNotFoundError:
+        return None
+    return _read(key, edition, folder / standing)
+
+
+def require(settings: Settings, key: TableKey, edition: str) -> TableVersion:
+    """The version that stands.
+
+    Raises:
+        NotReady: there is none; the message says which step makes it.
+    """
+    found = current(settings, key, edition)
+    if found is None:
+        msg = f"{key} of edition {edition} is not there yet: run `datafirst refresh {edition}`."
+        raise NotReady(msg)
+    return found
+
+
+def standing(settings: Settings, key: TableKey, edition: str, recipe: str) -> TableVersion | None:
+    """The version that stands if it was made by this very recipe, else None."""
+    found = current(settings, key, edition)
+    return found if found is not None and found.recipe == recipe else None
+
+
+def _read(key: TableKey, edition: str, folder: Path) -> TableVersion:
+    record = json.loads((folder / _VERSION_FILE).read_text())
+    return TableVersion(
+        key=key,
+        edition=edition,
+        version=record["version"],
+        path=folder / f"{key.table}.parquet",
+        rows=record["rows"],
+        columns=tuple((column, kind) for column, kind in record["columns"]),
+        recipe=record["recipe"],
+        inputs=record["inputs"],
+    )
