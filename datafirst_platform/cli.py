@@ -1,0 +1,516 @@
+"""The command line `datafirst`: thin commands over the rooms; heavy imports wait for their command.
+
+Exit codes: 0 done; 1 a step failed; 2 the command was mistyped; 3 a delivery is refused;
+4 something is not there yet; 5 a gate refuses, or a release does not verify.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from datafirst_platform.editions import EDITIONS, due_on
+from datafirst_platform.editions import edition as edition_of
+from datafirst_platform.safe_errors import GateRefused, NotReady, PlatformError
+from datafirst_platform.settings import PROJECT_ROOT, Settings
+
+_EDITION_KEYS = [each.key for each in EDITIONS]
+
+
+class _Commands(click.Group):
+    """Turns a `PlatformError` into its message and exit code; anything else is a defect."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except PlatformError as error:
+            click.secho(f"Error: {error}", fg="red", err=True)
+            sys.exit(error.exit_code)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="datafirst-platform")
+def main() -> None:
+    r"""From justice records as delivered to linked, de-identified, documented releases.
+
+    \b
+    A first round:
+      datafirst demo                    make a supply, refresh two editions, release them
+      datafirst status                  what was delivered, what stands, what is released
+      datafirst release list            the releases
+      datafirst release verify PATH     check one, on its folder alone
+      datafirst ui                      the Dagster UI, on 127.0.0.1
+
+    \b
+    Exit codes: 0 done, 1 a step failed, 2 mistyped, 3 a delivery is refused,
+    4 something is not there yet, 5 a gate refuses or a release does not verify.
+
+    Data lies under DATAFIRST_HOME (.datafirst), keys under DATAFIRST_KEYS (.datafirst-keys).
+    """
+
+
+def _progress(line: str) -> None:
+    click.echo(f"  {line}", err=True)
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environment().prepare()
+    except ValueError as error:
+        raise PlatformError(str(error)) from None
+
+
+def _show(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
+    """Print a table; numbers to the right."""
+    cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
+    widths = [max(len(row[at]) for row in [list(header), *cells]) for at in range(len(header))]
+    right = [
+        bool(rows) and all(isinstance(row[at], int) for row in rows) for at in range(len(header))
+    ]
+
+    def line(row: Sequence[str]) -> str:
+        return "  ".join(
+            cell.rjust(width) if is_number else cell.ljust(width)
+            for cell, width, is_number in zip(row, widths, right, strict=True)
+        ).rstrip()
+
+    click.secho(line(list(header)), bold=True)
+    for row in cells:
+        click.echo(line(row))
+
+
+def _json(value: object) -> None:
+    click.echo(json.dumps(value, indent=1, sort_keys=True, default=str))
+
+
+@main.command()
+@click.argument("edition", type=click.Choice(_EDITION_KEYS))
+@click.option(
+    "--people",
+    default=20_000,
+    show_default=True,
+    type=click.IntRange(min=100),
+    help="Size of the made-up population.",
+)
+@click.option("--seed", default=1, show_default=True, help="Same seed, same population.")
+@click.option(
+    "--source", "sources", multiple=True, help="Only this supplier; repeatable. Default: all."
+)
+@click.option(
+    "--format",
+    "file_format",
+    default="mixed",
+    show_default=True,
+    type=click.Choice(["mixed", "csv", "csv.gz", "parquet"]),
+    help="Format of the data files.",
+)
+@click.option(
+    "--sequence",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="1 for the first delivery of the edition, 2 for a re-delivery, …",
+)
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    help="Switch on a supplier's fault; repeatable. `--fault list` names them.",
+)
+def supply(
+    edition: str,
+    people: int,
+    seed: int,
+    sources: tuple[str, ...],
+    file_format: str,
+    sequence: int,
+    faults: tuple[str, ...],
+) -> None:
+    """Make up a supply for EDITION, as suppliers would deliver it.
+
+    Writes deliveries to landing/ and, apart from them, who is who to secure/truth/, which only the
+    evaluation of linkage reads. Real deliveries take the same place: a folder
+    landing/<source>/<delivery>/ with data files and manifest.json (docs/guide_data_engineer.md).
+    """
+    from datafirst_platform.synthetic import FAULTS, make_supply
+
+    if "list" in faults:
+        for fault in FAULTS:
+            click.echo(fault)
+        return
+    made = make_supply(
+        _settings(),
+        edition_of(edition),
+        people=people,
+        seed=seed,
+        sources=sources or None,
+        file_format=file_format,
+        sequence=sequence,
+        faults=faults,
+        progress=_progress,
+    )
+    for delivery in made:
+        click.echo(f"{delivery.folder}")
+    click.echo(f"Next: datafirst refresh {edition}")
+
+
+@main.command()
+@click.argument("edition", required=False, type=click.Choice(_EDITION_KEYS))
+@click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
+def refresh(edition: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Refresh EDITION: receive, link, build the marts, check, release.
+
+    Without EDITION the newest one that is due. Safe to repeat: what stands by the same inputs and
+    code is not made again, so after a failure is mended only the rest runs.
+    """
+    from datetime import date
+
+    from datafirst_platform.refresh import refresh as run
+
+    due = due_on(date.today())  # noqa: DTZ011 - the reader's own calendar
+    key = edition or (due.key if due else EDITIONS[0].key)
+    done = run(_settings(), key, _progress if not as_json else lambda _: None)
+    if as_json:
+        _json(
+            {
+                "edition": done.edition,
+                "run_id": done.run_id,
+                "succeeded": done.succeeded,
+                "steps": [vars(step) for step in done.steps],
+                "checks_passed": done.checks_passed,
+                "failed_checks": done.failed_checks,
+            }
+        )
+    else:
+        for step in done.steps:
+            if not step.succeeded:
+                click.secho(f"\n{step.step}:", fg="red", err=True)
+                click.echo(step.reason, err=True)
+        for check in done.failed_checks:
+            click.secho(f"gate not passed: {check}", fg="red", err=True)
+        if done.succeeded:
+            click.echo(f"Edition {key} is refreshed: {done.checks_passed} gates passed.")
+            click.echo("Next: datafirst status, datafirst release list")
+        else:
+            click.echo(f"Mend what is named above, then run: datafirst refresh {key}", err=True)
+    if not done.succeeded:
+        sys.exit(5 if done.failed_checks else 1)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def status(as_json: bool) -> None:  # noqa: FBT001
+    """Show each edition: deliveries, rows accepted and quarantined, people, gates, releases."""
+    found = [_edition_status(_settings(), each.key) for each in EDITIONS]
+    if as_json:
+        _json(found)
+        return
+    _show_status(found)
+
+
+def _edition_status(settings: Settings, key: str) -> dict[str, Any]:
+    from datafirst_platform.extracts.deliveries import deliveries_for
+    from datafirst_platform.extracts.intake import last_extract
+    from datafirst_platform.quality import verdicts
+    from datafirst_platform.releases import bundle
+
+    chosen = edition_of(key)
+    sources = {}
+    for source in chosen.sources:
+        extract = last_extract(settings, key, source)
+        sources[source] = {
+            "deliveries": [each.delivery for each in deliveries_for(settings, key, source)],
+            "taken": extract.delivery if extract else None,
+            "supplied": extract.rows_supplied if extract else 0,
+            "accepted": extract.rows_accepted if extract else 0,
+            "quarantined": extract.rows_quarantined if extract else 0,
+        }
+    passed, failed = verdicts.count_standing(settings, key)
+    published = [each for each in bundle.releases(settings) if each.edition == key]
+    return {
+        "edition": key,
+        "cut_off": str(chosen.cut_off),
+        "due": str(chosen.due),
+        "sources": sources,
+        "people": _people(settings, key),
+        "gates_passed": passed,
+        "gates_failed": failed,
+        "releases": [
+            {"label": each.label, "digest": each.digest, "rows": each.rows, "path": str(each.path)}
+            for each in published
+        ],
+    }
+
+
+def _people(settings: Settings, key: str) -> int:
+    """People at the middle threshold over every linked dataset; 0 before linkage ran."""
+    from datafirst_platform import tables
+    from datafirst_platform.engine import connect, text
+    from datafirst_platform.identity import TableKey
+
+    found = tables.current(settings, TableKey.of("linkage", "criminal_courts_people"), key)
+    if found is None:
+        return 0
+    with connect(settings) as connection:
+        count: int = connection.execute(
+            f"select count(distinct person_medium) from read_parquet({text(found.path)})"
+        ).fetchall()[0][0]
+    return count
+
+
+def _show_status(found: Sequence[dict[str, Any]]) -> None:
+    _show(
+        [
+            (
+                each["edition"],
+                source,
+                facts["taken"]
+                or (f"{len(facts['deliveries'])} waiting" if facts["deliveries"] else "none yet"),
+                facts["supplied"],
+                facts["accepted"],
+                facts["quarantined"],
+            )
+            for each in found
+            for source, facts in each["sources"].items()
+        ],
+        ("EDITION", "SOURCE", "DELIVERY", "SUPPLIED", "ACCEPTED", "QUARANTINED"),
+    )
+    click.echo()
+    _show(
+        [
+            (
+                each["edition"],
+                each["due"],
+                each["people"],
+                each["gates_passed"],
+                each["gates_failed"],
+                len(each["releases"]),
+            )
+            for each in found
+        ],
+        ("EDITION", "DUE", "PEOPLE", "GATES PASSED", "FAILED", "RELEASES"),
+    )
+    rows = [
+        (release["label"], release["rows"], release["digest"][:16], _short(release["path"]))
+        for each in found
+        for release in each["releases"]
+    ]
+    if rows:
+        click.echo()
+        _show(rows, ("RELEASE", "ROWS", "DIGEST", "LIES IN"))
+
+
+def _short(path: str) -> str:
+    """A path as typed from here, where it lies below."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+@main.group()
+def release() -> None:
+    """List, show, build and verify releases."""
+
+
+@release.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def release_list(as_json: bool) -> None:  # noqa: FBT001
+    """List the published releases."""
+    from datafirst_platform.releases import bundle
+
+    published = bundle.releases(_settings())
+    if as_json:
+        _json(
+            [
+                {"label": r.label, "digest": r.digest, "rows": r.rows, "path": str(r.path)}
+                for r in published
+            ]
+        )
+        return
+    if not published:
+        raise NotReady(
+            "No release yet: run `datafirst refresh`, or `datafirst demo` for a first look."
+        )
+    _show(
+        [
+            (r.label, len(r.manifest["tables"]), r.rows, r.digest[:16], _short(str(r.path)))
+            for r in published
+        ],
+        ("RELEASE", "TABLES", "ROWS", "DIGEST", "LIES IN"),
+    )
+
+
+@release.command("show")
+@click.argument("label", metavar="NAME/EDITION[.REVISION]")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
+def release_show(label: str, as_json: bool) -> None:  # noqa: FBT001
+    """Show a release: tables, inputs, gates, code, digest."""
+    from datafirst_platform.releases import bundle
+
+    found = bundle.find(_settings(), label)
+    manifest = found.manifest
+    if as_json:
+        _json(manifest)
+        return
+    click.secho(f"{found.label}  {manifest['description']}", bold=True)
+    click.echo(
+        f"digest  {found.digest}\ncode    {manifest['code']['commit']}\nlies in {found.path}\n"
+    )
+    _show(
+        [
+            (t["name"], t["rows"], len(t["columns"]), ", ".join(t["primary_key"]))
+            for t in manifest["tables"]
+        ],
+        ("TABLE", "ROWS", "COLUMNS", "PRIMARY KEY"),
+    )
+    click.echo()
+    _show(list(manifest["inputs"]["deliveries"].items()), ("DELIVERY", "DIGEST"))
+    click.echo()
+    _show(
+        [
+            (
+                g["table"],
+                g["gate"],
+                g["rules"],
+                "passed" if g["passed"] else "failed",
+                g["data_version"][:16],
+            )
+            for g in manifest["gates"]
+        ],
+        ("TABLE", "GATE", "RULES", "OUTCOME", "DATA VERSION"),
+    )
+
+
+@release.command("build")
+@click.argument("name")
+@click.argument("edition", type=click.Choice(_EDITION_KEYS))
+def release_build(name: str, edition: str) -> None:
+    """Build release NAME of EDITION from the marts that stand, if every gate holds."""
+    from datafirst_platform.instance import one_writer
+    from datafirst_platform.marts.project import release_specs
+    from datafirst_platform.releases.candidate import build_release
+
+    settings = _settings()
+    specs = {spec.name: spec for spec in release_specs()}
+    if name not in specs:
+        raise NotReady(f"There is no release {name!r}. Releases: {', '.join(sorted(specs))}.")
+    with one_writer(settings):
+        built = build_release(settings, edition, specs[name], _progress)
+    click.echo(f"{built.label}  {built.digest}  {built.path}")
+
+
+@release.command("verify")
+@click.argument("path", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def release_verify(path: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Check the release folder PATH against its own manifest; needs nothing else."""
+    from datafirst_platform.releases import bundle
+
+    findings = bundle.verify(path)
+    sound = all(finding.passed for finding in findings)
+    if as_json:
+        _json({"path": str(path), "verified": sound, "findings": [vars(each) for each in findings]})
+    else:
+        for finding in findings:
+            mark = (
+                click.style("ok    ", fg="green")
+                if finding.passed
+                else click.style("FAILED", fg="red")
+            )
+            click.echo(f"{mark}  {finding.check}{'  ' + finding.detail if finding.detail else ''}")
+    if not sound:
+        raise GateRefused(f"{path} does not verify: do not use it, fetch it again.")
+    if not as_json:
+        click.echo("The release verifies.")
+
+
+@main.group()
+def linkage() -> None:
+    """Train linkage models and evaluate links."""
+
+
+@linkage.command("train")
+@click.argument("dataset")
+@click.argument("edition", type=click.Choice(_EDITION_KEYS))
+def linkage_train(dataset: str, edition: str) -> None:
+    """Train the model of DATASET on EDITION's records and store it for review.
+
+    Rare by design: a refresh only predicts. The trained model is a file of the package; a new one
+    is a reviewed change.
+    """
+    from datafirst_platform.linkage import train
+
+    click.echo(f"Trained: {train(_settings(), edition, dataset)}")
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, type=click.IntRange(1, 65535))
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="It has no users and no passwords: think before changing this.",
+)
+def ui(port: int, host: str) -> None:
+    """Open the Dagster UI: the asset graph, runs, gates, the schedule."""
+    from datafirst_platform.instance import instance_in_use
+
+    settings = _settings()
+    with instance_in_use(settings):
+        pass  # fails what a killed run left behind, before Dagster starts
+    environment = {**os.environ, "DAGSTER_HOME": str(settings.dagster)}
+    click.echo(f"http://{host}:{port}  (Ctrl+C to stop)", err=True)
+    program = str(Path(sys.executable).with_name("dagster"))
+    os.chdir(PROJECT_ROOT)
+    os.execve(  # noqa: S606
+        program,
+        [program, "dev", "-w", "workspace.yaml", "-h", host, "-p", str(port)],
+        environment,
+    )
+
+
+@main.command()
+@click.option(
+    "--people",
+    default=20_000,
+    show_default=True,
+    type=click.IntRange(min=100),
+    help="Size of the made-up population.",
+)
+def demo(people: int) -> None:
+    """Make a supply for two editions, refresh both, and show what came of it."""
+    from datafirst_platform.refresh import refresh as run
+    from datafirst_platform.synthetic import make_supply
+
+    settings = _settings()
+    began = time.monotonic()
+    for key in _EDITION_KEYS[:2]:
+        click.secho(f"Edition {key}: supply", bold=True, err=True)
+        make_supply(settings, edition_of(key), people=people, seed=1, progress=_progress)
+        click.secho(f"Edition {key}: refresh", bold=True, err=True)
+        done = run(settings, key, _progress)
+        if not done.succeeded:
+            reasons = [step.reason for step in done.steps if not step.succeeded]
+            raise PlatformError("\n".join([*reasons, *done.failed_checks]))
+    click.echo()
+    _show_status([_edition_status(settings, key) for key in _EDITION_KEYS[:2]])
+    click.echo(f"\nDone in {time.monotonic() - began:.0f} s. Next:")
+    click.echo("  make ui                                   the asset graph, runs and gates")
+    click.echo(
+        f"  {_command()} release verify {_short(str(settings.releases / 'magistrates' / '2026.1'))}"
+    )
+
+
+def _command() -> str:
+    """How to type this program here."""
+    return (
+        "datafirst"
+        if os.environ.get("VIRTUAL_ENV")
+        else _short(str(Path(sys.executable).with_name("datafirst")))
+    )

@@ -1,0 +1,10 @@
+"""Linkage: which records are of one person, estimated.
+
+What belongs here: the only code that opens `identities`; the settings of each linkage
+(`models/<dataset>.yaml`, with the trained parameters beside them as JSON), standardisation of
+identifiers, blocking, scoring with Splink, clusters, the case-level link, training, and the quality
+of the links against reference labels.
+
+What does not: content of the records, marts, and any identifier in what is published. Tables that
+leave this room hold record keys, person ids and match weights, nothing else.
+"""

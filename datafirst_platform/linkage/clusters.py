@@ -1,0 +1,177 @@
+"""Clusters of records from scored pairs, on integer arrays.
+
+What belongs here: connected components and the guarded merging of clusters. What does not: SQL,
+keys, people. Every function is deterministic and independent of the order of its input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.integer[Any]]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Scored pairs of records.
+
+    Attributes:
+        left: one record's number, from 0.
+        right: the other's.
+        weight: match weight in hundredths.
+    """
+
+    left: Ints
+    right: Ints
+    weight: Ints
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What keeps two clusters apart although a pair links them.
+
+    Attributes:
+        member: number of the dataset each record is from. Pairs within a dataset count as possible
+            links only where there is one dataset.
+        holder: records that carry a police identifier.
+        identifier: what each of them carries, as a number from 0.
+    """
+
+    member: Ints
+    holder: Ints
+    identifier: Ints
+
+
+def clusters(
+    pairs: Pairs, thresholds: Sequence[int], guard: Guard, given: Sequence[Ints] = ()
+) -> list[Ints]:
+    """Cluster at every threshold, strictest first; each result refines the next.
+
+    The first threshold takes connected components. Plain components at a weak threshold chain
+    strangers together, so below it two clusters merge strongest pair first, and only if at least
+    half of the links there could be between them were seen and their police identifiers do not
+    contradict each other.
+
+    Args:
+        pairs: with any weights; those below the last threshold are not used.
+        thresholds: in hundredths, falling.
+        guard: datasets and police identifiers of the records.
+        given: partitions that may not be split, one a threshold, as labels.
+
+    Returns:
+        One array a threshold: for every record the smallest record of its cluster.
+    """
+    import numpy as np
+
+    labels: Ints = np.arange(len(guard.member), dtype=np.int64)
+    found = []
+    for step, threshold in enumerate(thresholds):
+        if given:
+            labels = _components(labels, given[step])
+        reached = pairs.weight >= threshold
+        links = Pairs(pairs.left[reached], pairs.right[reached], pairs.weight[reached])
+        if step == 0:
+            labels = _joined(labels, links.left, links.right)
+        else:
+            labels = _merge(labels, links, guard)
+        found.append(labels)
+    return found
+
+
+def _joined(labels: Ints, left: Ints, right: Ints) -> Ints:
+    """Components of the clusters once these records are joined."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(labels)
+    own = np.flatnonzero(labels != np.arange(n))
+    one = np.concatenate([left, own]).astype(np.int32)
+    other = np.concatenate([right, labels[own]]).astype(np.int32)
+    graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(n, n))
+    _, component = connected_components(graph.tocsr(), directed=False)
+    # Components are numbered anew: call each after its smallest record.
+    _, smallest = np.unique(component, return_index=True)
+    named: Ints = smallest[component]
+    return named
+
+
+def _components(labels: Ints, other: Ints) -> Ints:
+    """The finest partition that both refine."""
+    import numpy as np
+
+    return _joined(labels, np.arange(len(other), dtype=np.int64), other)
+
+
+def _merge(labels: Ints, links: Pairs, guard: Guard) -> Ints:
+    """Merge clusters by their strongest allowed links, in rounds of mutually best pairs."""
+    import numpy as np
+
+    n = len(labels)
+    left, right, weight = links.left, links.right, links.weight
+    members = int(guard.member.max(initial=0)) + 1
+    while True:
+        one, other = labels[left], labels[right]
+        apart = one != other
+        left, right, weight = left[apart], right[apart], weight[apart]
+        if not len(left):
+            return labels
+        one, other = one[apart], other[apart]
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        order = np.lexsort((-weight, high, low))
+        low, high, best = low[order], high[order], weight[order]
+        first = np.flatnonzero(np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])])
+        seen = np.diff(np.r_[first, len(low)])
+        low, high, best = low[first], high[first], best[first]
+
+        size = np.bincount(labels * members + guard.member, minlength=n * members)
+        size = size.reshape(n, members)
+        possible = size[low].sum(axis=1) * size[high].sum(axis=1)
+        if members > 1:
+            possible -= (size[low] * size[high]).sum(axis=1)
+        allowed = 2 * seen >= possible
+        low, high, best = low[allowed], high[allowed], best[allowed]
+        kept = ~_contradict(labels, low, high, guard)
+        low, high, best = low[kept], high[kept], best[kept]
+        if not len(low):
+            return labels
+
+        order = np.lexsort((high, low, -best))
+        low, high = low[order], high[order]
+        rank = np.arange(len(low))
+        foremost = np.full(n, len(low))
+        np.minimum.at(foremost, low, rank)
+        np.minimum.at(foremost, high, rank)
+        mutual = (foremost[low] == rank) & (foremost[high] == rank)
+        becomes = np.arange(n)
+        becomes[high[mutual]] = low[mutual]
+        labels = becomes[labels]
+
+
+def _contradict(labels: Ints, low: Ints, high: Ints, guard: Guard) -> NDArray[np.bool_]:
+    """Whether two clusters both carry police identifiers and share none."""
+    import numpy as np
+
+    kinds = int(guard.identifier.max(initial=0)) + 1
+    carried = np.unique(labels[guard.holder] * np.int64(kinds) + guard.identifier)
+    cluster = carried // kinds
+    start, stop = np.searchsorted(cluster, low), np.searchsorted(cluster, low, side="right")
+    other = np.searchsorted(cluster, high, side="right") - np.searchsorted(cluster, high)
+    number = stop - start
+    # Every identifier of the one, looked up among those of the other.
+    candidate = np.repeat(np.arange(len(low)), number)
+    offset = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
+    wanted = high[candidate] * np.int64(kinds) + carried[start[candidate] + offset] % kinds
+    at = np.searchsorted(carried, wanted)
+    found = np.zeros(len(wanted), dtype=bool)
+    inside = at < len(carried)
+    found[inside] = carried[at[inside]] == wanted[inside]
+    shared = np.bincount(candidate[found], minlength=len(low)) > 0
+    contradict: NDArray[np.bool_] = (number > 0) & (other > 0) & ~shared
+    return contradict

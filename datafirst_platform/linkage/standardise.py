@@ -1,0 +1,239 @@
+"""Standard linkage fields from what suppliers recorded.
+
+What belongs here: the cleaning of names, dates of birth, postcodes, police identifiers and code
+lists, as DuckDB macros, and the query that turns an `identities` table into standard records.
+What does not: anything that compares two records. Which column feeds which field is said by the
+contract (`links_as`), never here.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import duckdb
+
+from datafirst_platform.editions import edition as edition_of
+from datafirst_platform.engine import name, text
+from datafirst_platform.extracts.contracts import contracts
+from datafirst_platform.safe_errors import PlatformError
+from datafirst_platform.settings import PROJECT_ROOT
+
+SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
+NICKNAMES = Path(__file__).with_name("nicknames.csv")
+
+FIELDS = {
+    "forename1": "VARCHAR",
+    "forename_full": "VARCHAR",
+    "middle_first": "VARCHAR",
+    "surname": "VARCHAR",
+    "dob": "DATE",
+    "dob_default": "BOOLEAN",
+    "birth_year": "SMALLINT",
+    "birth_month": "SMALLINT",
+    "birth_day": "SMALLINT",
+    "sex": "VARCHAR",
+    "postcode": "VARCHAR",
+    "sector": "VARCHAR",
+    "outcode": "VARCHAR",
+    "pnc": "BIGINT",
+    "cro": "BIGINT",
+}
+"""Columns of a standard record after its key, with their types; NULL where not known or junk."""
+
+KEY_PARTS = {
+    **{field: field for field in FIELDS},
+    "forename_initial": "left(forename1, 1)",
+    "surname_skeleton": "skeleton(surname)",
+    "name_low": "least(surname, forename1)",
+    "name_high": "greatest(surname, forename1)",
+}
+"""What a blocking key may be made of, as SQL over a standard record."""
+
+_JUNK_NAMES = (
+    "NOT ENTERED",
+    "NOT KNOWN",
+    "NAME NOT KNOWN",
+    "UNKNOWN",
+    "UNNAMED",
+    "NO NAME",
+    "NONE",
+    "NULL",
+    "NK",
+    "N A",
+    "X",
+    "XX",
+    "XXX",
+)
+# MoJ's public cleaning code treats these as placeholders, whoever carries them.
+_JUNK_PNC = (19330993399, 20330993399, 20030993399, 19990339933)
+_JUNK_DOBS = ("1900-01-01", "1970-01-01")
+_EARLIEST_DOB = "1900-01-02"
+_CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
+"""Check letter of PNC and CRO numbers: this alphabet at (year and serial as one number) mod 23."""
+_PNC_SERIALS = 10_000_000
+_CRO_SERIALS = 1_000_000
+_SF_FILE = 10_000_000_000
+"""Added to the number of a CRO of the small files (`SFyy/n`), which count apart."""
+
+
+def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
+    """Give a connection the macros that clean one value each.
+
+    `std_name(text)`, `std_dob(date)`, `skeleton(name)`, `compact(text)` and, on compact text,
+    `std_postcode`, `canonical_pnc` and `canonical_cro` (integers: year and serial; NULL where
+    malformed, where the check letter is wrong, or for a placeholder). Two-digit years up to the
+    edition's cut-off are of this century: these numbers are never older than living memory.
+    """
+    cut_off = edition_of(edition).cut_off
+    junk = ", ".join(text(each) for each in _JUNK_NAMES)
+    dobs = ", ".join(f"date {text(each)}" for each in _JUNK_DOBS)
+    pncs = ", ".join(str(each) for each in _JUNK_PNC)
+    # Most names are plain capitals: the fast branch spares them the regular expressions.
+    macros = f"""
+        create or replace temp macro rewritten_name(x) as trim(regexp_replace(regexp_replace(
+            regexp_replace(regexp_replace(
+                translate(upper(strip_accents(x)), 'ØŁĐÞÆŒ', 'OLDTAO'),
+                '^\\s*((MIG_ERROR|NO_SHOW|DUPLICATE)_)+', ''),
+                '[''’‘`´.]', '', 'g'),
+                '[^A-Z]+', ' ', 'g'),
+                '\\bMC ([A-Z])', 'MC\\1', 'g'));
+        create or replace temp macro known_name(x) as
+            case when x in ('', {junk}) then null else x end;
+        create or replace temp macro std_name(x) as known_name(
+            case when regexp_full_match(x, '[A-Z]+') then x else rewritten_name(x) end);
+        create or replace temp macro skeleton(x) as
+            left(x, 1) || left(translate(substr(x, 2), 'AEIOUHWY ', ''), 3);
+        create or replace temp macro std_dob(x) as
+            case when x >= date {text(_EARLIEST_DOB)} and x <= date {text(cut_off)}
+                and x not in ({dobs}) then x end;
+        create or replace temp macro compact(x) as
+            case when regexp_full_match(x, '[A-Z0-9/]+') then x
+            else regexp_replace(upper(x), '[^A-Z0-9/]', '', 'g') end;
+        create or replace temp macro std_postcode(x) as
+            case when regexp_full_match(x, '[A-Z]{{1,2}}[0-9][A-Z0-9]?[0-9][A-Z]{{2}}')
+                and left(x, 3) <> 'NF1' and left(x, 4) <> 'ZZ99' then x end;
+        create or replace temp macro whole(x) as try_cast(x as bigint);
+        create or replace temp macro check_letter(number) as
+            substr({text(_CHECK_LETTERS)}, (number % 23)::integer + 1, 1);
+        create or replace temp macro full_year(year) as
+            year + case when year > 99 then 0 when year <= {cut_off.year % 100} then 2000 else 1900 end;
+        create or replace temp macro pnc_number(year, serial, letter) as case
+            when serial > 0 and year between 1900 and {cut_off.year}
+                and check_letter((year % 100) * {_PNC_SERIALS} + serial) = letter
+                and year * {_PNC_SERIALS} + serial not in ({pncs})
+            then year * {_PNC_SERIALS} + serial end;
+        create or replace temp macro split_pnc(x, digits, slash) as pnc_number(
+            full_year(whole(left(x, digits))),
+            whole(substr(x, digits + slash + 1, length(x) - digits - slash - 1)),
+            right(x, 1));
+        create or replace temp macro canonical_pnc(x) as case
+            when regexp_full_match(x, '[0-9]{{4}}/[0-9]{{1,7}}[A-Z]') then split_pnc(x, 4, 1)
+            when regexp_full_match(x, '[0-9]{{2}}/[0-9]{{1,7}}[A-Z]') then split_pnc(x, 2, 1)
+            when regexp_full_match(x, '[0-9]{{11}}[A-Z]') then split_pnc(x, 4, 0)
+            when regexp_full_match(x, '[0-9]{{3,9}}[A-Z]') then split_pnc(x, 2, 0) end;
+        create or replace temp macro cro_number(file, year, serial, letter) as case
+            when serial > 0 and check_letter(year * {_CRO_SERIALS} + serial) = letter
+            then file + full_year(year) * {_CRO_SERIALS} + serial end;
+        create or replace temp macro canonical_cro(x) as case
+            when regexp_full_match(x, '[0-9]{{1,6}}/[0-9]{{2}}[A-Z]') then cro_number(
+                0, whole(left(right(x, 3), 2)), whole(left(x, length(x) - 4)), right(x, 1))
+            when regexp_full_match(x, 'SF[0-9]{{2}}/[0-9]{{1,6}}[A-Z]') then cro_number({_SF_FILE},
+                whole(substr(x, 3, 2)), whole(substr(x, 6, length(x) - 6)), right(x, 1)) end"""
+    connection.execute(macros)
+    connection.execute(
+        "create or replace temp table nicknames as select short, long "
+        f"from read_csv({text(NICKNAMES)}, header = true, all_varchar = true)"
+    )
+
+
+def standard_query(table: str, file: Path) -> str:
+    """SQL for the standard records of an `identities` table: `record_key` and `FIELDS`.
+
+    Organisations are left out: the linkage is of people. `define_macros` has to have run.
+
+    Args:
+        table: name of the contract.
+        file: the published Parquet file.
+
+    Raises:
+        PlatformError: the table feeds none of the linkage fields a person needs.
+    """
+    feeds = {column.links_as: column for column in contracts()[table].columns if column.links_as}
+    if not {"surname", "pnc"} & feeds.keys():
+        msg = f"Contract {table} feeds neither surname nor pnc (`links_as`): it cannot be linked."
+        raise PlatformError(msg)
+
+    def supplied(field: str, kind: str = "varchar") -> str:
+        return name(feeds[field].name) if field in feeds else f"null::{kind}"
+
+    sex = "null::varchar"
+    if "sex" in feeds:
+        meaning = _meanings(feeds["sex"].codes, ("sex",))
+        sex = f"nullif({_decode(supplied('sex'), meaning)}, 'unknown')"
+    people = "true"
+    if "entity_type" in feeds:
+        meaning = _meanings(feeds["entity_type"].codes, ("is_organisation", "flag"))
+        organisations = [code for code, value in meaning.items() if value == "true"]
+        listed = ", ".join(text(code) for code in organisations) or "null"
+        people = f"not coalesce({supplied('entity_type')} in ({listed}), false)"
+    middle = " || ' ' || ".join(
+        f"coalesce(std_name({supplied(field)}), '')" for field in ("forename2", "forename3")
+    )
+    return f"""
+        with cleaned as (
+            select
+                record_key,
+                std_name({supplied("forename1")}) as given,
+                ltrim({middle}) as middle,
+                std_name({supplied("surname")}) as surname,
+                std_dob({supplied("date_of_birth", "date")}) as dob,
+                {sex} as sex,
+                replace(compact({supplied("postcode")}), '/', '') as postcode,
+                compact({supplied("pnc")}) as pnc,
+                compact({supplied("cro")}) as cro
+            from read_parquet({text(file)})
+            where {people}
+        ),
+        split as (
+            select
+                record_key, surname, dob, sex,
+                std_postcode(postcode) as postcode,
+                canonical_pnc(pnc) as pnc,
+                canonical_cro(cro) as cro,
+                case when contains(given, ' ') then split_part(given, ' ', 1) else given end
+                    as forename1,
+                -- A second forename typed into the first field is a middle name.
+                nullif(case when contains(given, ' ') then split_part(given, ' ', 2)
+                    when contains(middle, ' ') then split_part(middle, ' ', 1)
+                    else middle end, '') as middle_first
+            from cleaned
+        )
+        select
+            record_key, forename1, coalesce(nicknames.long, forename1) as forename_full,
+            middle_first, surname, dob, month(dob) = 1 and day(dob) = 1 as dob_default,
+            year(dob)::smallint as birth_year, month(dob)::smallint as birth_month,
+            day(dob)::smallint as birth_day, sex, postcode,
+            left(postcode, length(postcode) - 2) as sector,
+            left(postcode, length(postcode) - 3) as outcode, pnc, cro
+        from split left join nicknames on nicknames.short = split.forename1"""
+
+
+def _meanings(codes: str | None, columns: tuple[str, ...]) -> dict[str, str]:
+    """Code to meaning, from the first of the columns that the code list has."""
+    path = SEEDS / f"{codes}.csv"
+    if not path.exists():
+        msg = f"Code list {path.name} is missing from {SEEDS}: a linkage field is read through it."
+        raise PlatformError(msg)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    for column in columns:
+        if rows and column in rows[0]:
+            return {next(iter(row.values())): row[column] for row in rows}
+    msg = f"Code list {path.name} has none of the columns {', '.join(columns)}."
+    raise PlatformError(msg)
+
+
+def _decode(column: str, meaning: dict[str, str]) -> str:
+    cases = " ".join(f"when {text(code)} then {text(value)}" for code, value in meaning.items())
+    return f"case {column} {cases} end"

@@ -1,0 +1,74 @@
+"""The gates as Dagster sees them: a blocking check for each table that has a suite."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from datafirst_platform.editions import EDITIONS
+from datafirst_platform.identity import TableKey
+from datafirst_platform.metadata import step
+from datafirst_platform.quality.suites import EXPECTATIONS, Suite, load_suite
+from datafirst_platform.quality.verdicts import EXPECTATIONS_GATE, Verdict, check_table
+from datafirst_platform.settings import Settings
+
+
+def build_gates(
+    settings: Settings, partitions: dg.PartitionsDefinition
+) -> list[dg.AssetChecksDefinition]:
+    """One blocking check a suite; those of releases are asked by the candidate itself."""
+    keys = sorted(
+        TableKey.of(file.parent.name, file.stem)
+        for file in EXPECTATIONS.glob("*/*.yaml")
+        if file.parent.name != "releases"
+    )
+    return [_gate(settings, partitions, load_suite(key, EDITIONS[0].key)) for key in keys]
+
+
+def _gate(
+    settings: Settings, partitions: dg.PartitionsDefinition, suite: Suite
+) -> dg.AssetChecksDefinition:
+    others = {each.key for each in suite.companions if not each.previous} - {suite.key}
+
+    @dg.asset_check(
+        asset=dg.AssetKey(suite.key),
+        name=EXPECTATIONS_GATE,
+        description=f"{suite.description} {len(suite.rules)} rules.".strip(),
+        blocking=True,
+        additional_deps=[dg.AssetKey(key) for key in sorted(others)],
+        partitions_def=partitions,
+    )
+    def gate(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+        result: list[dg.AssetCheckResult] = []
+        with step(settings):
+            verdict = check_table(settings, suite.key, context.run.tags["dagster/partition"])
+            result.append(as_check_result(verdict))
+        return result[0]
+
+    return gate
+
+
+def as_check_result(verdict: Verdict, name: str = EXPECTATIONS_GATE) -> dg.AssetCheckResult:
+    """A verdict as Dagster shows it: counts by rule, never a value."""
+    return dg.AssetCheckResult(
+        asset_key=dg.AssetKey([verdict.stage, verdict.table]),
+        check_name=name,
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=(
+            f"{len(verdict.outcomes)} rules hold"
+            if verdict.passed
+            else "Failed: " + ", ".join(outcome.rule for outcome in verdict.failures)
+        ),
+        metadata={
+            "data_version": verdict.data_version,
+            "suite": verdict.suite_digest,
+            "rules": len(verdict.outcomes),
+            "failed_rules": dg.MetadataValue.json(
+                [
+                    {"rule": each.rule, "severity": each.severity, "counts": dict(each.counts)}
+                    for each in verdict.outcomes
+                    if not each.passed
+                ]
+            ),
+        },
+    )

@@ -1,0 +1,147 @@
+"""Refreshing an edition from the command line: the job `refresh` in this process, with progress."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from datafirst_platform.automation import REFRESH
+from datafirst_platform.definitions import build_definitions
+from datafirst_platform.instance import instance_in_use
+from datafirst_platform.settings import Settings
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """A step of a refresh: what it is called, whether it succeeded, seconds, and why it failed."""
+
+    step: str
+    succeeded: bool
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """How a refresh went.
+
+    Attributes:
+        edition: partition key.
+        run_id: the run in Dagster.
+        succeeded: every step succeeded and every gate passed.
+        steps: the steps that ran, in order.
+        failed_checks: `asset: check` of each gate that did not pass.
+        checks_passed: gates that passed.
+        metadata: asset key to its metadata of this run, plain values only.
+    """
+
+    edition: str
+    run_id: str
+    succeeded: bool
+    steps: tuple[StepOutcome, ...]
+    failed_checks: tuple[str, ...]
+    checks_passed: int
+    metadata: Mapping[str, Mapping[str, Any]]
+
+
+class _StepProgress(logging.Handler):
+    """Tells of each step as it starts and ends; never passes on a message."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self.progress = progress
+        self.started: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        event = getattr(record, "dagster_event", None)
+        step = getattr(event, "step_key", None)
+        if event is None or not step:
+            return
+        kind = event.event_type
+        if kind == dg.DagsterEventType.STEP_START:
+            self.started[step] = time.monotonic()
+        elif kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
+            seconds = time.monotonic() - self.started.get(step, time.monotonic())
+            failed = kind == dg.DagsterEventType.STEP_FAILURE
+            self.progress(f"{'failed' if failed else 'done':>7}  {seconds:6.1f} s  {step}")
+
+
+def refresh(settings: Settings, edition: str, progress: Progress) -> Refreshed:
+    """Run the whole edition; what already stands by the same recipe is not redone.
+
+    Args:
+        settings: the installation.
+        edition: partition key.
+        progress: told a line for each step as it ends.
+    """
+    handler = _StepProgress(progress)
+
+    @dg.logger
+    def progress_logger(_context: dg.InitLoggerContext) -> logging.Logger:
+        log = logging.Logger("datafirst.refresh", logging.DEBUG)
+        log.addHandler(handler)
+        return log
+
+    definitions = build_definitions(settings, loggers={"progress": progress_logger})
+    with instance_in_use(settings) as instance:
+        result = definitions.resolve_job_def(REFRESH).execute_in_process(
+            instance=instance,
+            partition_key=edition,
+            raise_on_error=False,
+            run_config={"loggers": {"progress": {}}},
+            tags={"datafirst/launched_by": "command line"},
+        )
+    return _summary(edition, result)
+
+
+def _summary(edition: str, result: dg.ExecuteInProcessResult) -> Refreshed:
+    started: dict[str, float] = {}
+    steps: list[StepOutcome] = []
+    failed_checks: list[str] = []
+    passed = 0
+    metadata: dict[str, dict[str, Any]] = {}
+    for event in result.all_events:
+        kind = event.event_type
+        step = event.step_key or ""
+        if kind == dg.DagsterEventType.STEP_START:
+            started[step] = event.timestamp
+        elif kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
+            reason = ""
+            if kind == dg.DagsterEventType.STEP_FAILURE:
+                failure = event.step_failure_data
+                described = failure.user_failure_data
+                reason = (described.description if described else None) or (
+                    f"{failure.error.cls_name}" if failure.error else "unknown"
+                )
+            seconds = event.timestamp - started.get(step, event.timestamp)
+            steps.append(StepOutcome(step, not reason, seconds, reason))
+        elif kind == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            materialization = event.step_materialization_data.materialization
+            metadata[materialization.asset_key.to_user_string()] = {
+                label: getattr(value, "value", value)
+                for label, value in materialization.metadata.items()
+            }
+        elif kind == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if evaluation.passed:
+                passed += 1
+            elif evaluation.severity == dg.AssetCheckSeverity.ERROR:
+                failed_checks.append(
+                    f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}"
+                )
+    return Refreshed(
+        edition=edition,
+        run_id=result.run_id,
+        succeeded=result.success and not failed_checks,
+        steps=tuple(steps),
+        failed_checks=tuple(failed_checks),
+        checks_passed=passed,
+        metadata=metadata,
+    )

@@ -1,0 +1,307 @@
+"""A release candidate: marts re-keyed into a staged folder, every gate asked again, then published.
+
+A candidate is refused, and leaves nothing behind, unless every table it is built from, back to the
+extracts, stands on the inputs it was made from and holds a passing verdict of each of its gates
+for the very bytes that are shipped. Then the candidate's own tables are checked. Only then does the
+folder get its number, by one rename.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from datafirst_platform import tables
+from datafirst_platform.engine import connect, name, text
+from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
+from datafirst_platform.marts.project import ReleasedTable, ReleaseSpec
+from datafirst_platform.quality import verdicts
+from datafirst_platform.quality.verdicts import Verdict
+from datafirst_platform.releases import bundle
+from datafirst_platform.releases.bundle import Release
+from datafirst_platform.safe_errors import GateRefused, values_withheld
+from datafirst_platform.settings import PROJECT_ROOT, Settings
+from datafirst_platform.tables import TableVersion
+
+CODE_VERSION = "1"
+"""Raised by hand when the same marts would be released as other bytes."""
+
+Progress = Callable[[str], None]
+
+
+def build_release(
+    settings: Settings,
+    edition: str,
+    spec: ReleaseSpec,
+    progress: Progress = lambda _: None,
+) -> Release:
+    """Build, check and publish a release of an edition from the marts that stand.
+
+    The same content as the newest revision publishes nothing and returns that revision.
+
+    Args:
+        settings: the installation.
+        edition: partition key.
+        spec: what the release holds.
+        progress: told what is under way, in words without data.
+
+    Raises:
+        NotReady: a mart is not there yet.
+        GateRefused: a gate is missing, failed or stale, or the candidate failed its own.
+    """
+    versions = [
+        tables.require(settings, TableKey.of("marts", t.name), edition) for t in spec.tables
+    ]
+    ancestry, gates = _gates(settings, spec.name, edition, versions)
+    folder = settings.releases / spec.name
+    staged = folder / f".stage-{edition}"
+    shutil.rmtree(staged, ignore_errors=True)
+    (staged / "data").mkdir(parents=True)
+    try:
+        with connect(settings) as connection:
+            # One scope an edition: its releases join with each other, two editions do not.
+            define_pseudonym(connection, scope_key(settings, f"release/{edition}"))
+            described = []
+            for table, version in zip(spec.tables, versions, strict=True):
+                progress(f"{table.name}: {version.rows:,} rows")
+                described.append(_write_table(connection, table, version, staged))
+        files = {table.name: staged / "data" / f"{table.name}.parquet" for table in spec.tables}
+        own = [
+            verdicts.check_file(
+                settings,
+                TableKey.of("releases", table.name),
+                edition,
+                files[table.name],
+                beside=files,
+            )
+            for table in spec.tables
+        ]
+        failed = [_failure(verdict) for verdict in own if not verdict.passed]
+        if failed:
+            raise GateRefused(_refusal(spec.name, edition, failed))
+        _write_catalogue(staged / bundle.CATALOGUE, spec.tables)
+        manifest = _manifest(edition, spec, described, staged, ancestry, [*gates, *own])
+        return _publish(settings, spec.name, edition, staged, manifest)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+
+
+def _ancestry(
+    settings: Settings, edition: str, versions: Sequence[TableVersion]
+) -> tuple[list[TableVersion], list[str]]:
+    """Every table version the marts follow from, by key, and what no longer stands on its inputs."""
+    found: dict[TableKey, TableVersion] = {}
+    stale: set[str] = set()
+    queue = list(versions)
+    while queue:
+        version = queue.pop()
+        if version.key in found:
+            continue
+        found[version.key] = version
+        for label, used in version.inputs.items():
+            stage, _, table = label.partition("/")
+            if stage not in STAGES or stage == "landing":
+                continue
+            key = TableKey.of(stage, table)
+            upstream = tables.current(settings, key, edition)
+            if upstream is not None:
+                queue.append(upstream)
+            if upstream is None or upstream.version != used:
+                stale.add(f"{version.key} was made before {key} was rebuilt: refresh it.")
+    return [found[key] for key in sorted(found)], sorted(stale)
+
+
+def _gates(
+    settings: Settings, release: str, edition: str, versions: Sequence[TableVersion]
+) -> tuple[list[TableVersion], list[Verdict]]:
+    """What a candidate follows from and the verdicts that let it pass.
+
+    Raises:
+        GateRefused: with every reason, if there is one.
+    """
+    ancestry, stale = _ancestry(settings, edition, versions)
+    # Secure tables stand behind linkage: they are pinned as inputs, but no gate looks at them.
+    judged = [version for version in ancestry if version.key.stage not in SECURE_STAGES]
+    unmet = verdicts.unmet_gates(settings, judged)
+    if stale or unmet:
+        raise GateRefused(_refusal(release, edition, [*stale, *(each.text for each in unmet)]))
+    found = (
+        verdicts.verdict_of(settings, version.key, version.edition, version.version, gate)
+        for version in judged
+        for gate in verdicts.gates_of(version.key)
+    )
+    return ancestry, [verdict for verdict in found if verdict is not None]
+
+
+def _refusal(release: str, edition: str, reasons: Iterable[str]) -> str:
+    listed = "\n".join(f"  - {reason}" for reason in reasons)
+    return (
+        f"{release} of edition {edition} is refused:\n{listed}\n"
+        f"Mend what is named, then run `datafirst refresh {edition}`."
+    )
+
+
+def _failure(verdict: Verdict) -> str:
+    rules = ", ".join(outcome.rule for outcome in verdict.failures)
+    return f"{verdict.stage}/{verdict.table}: failed {rules}"
+
+
+def _write_table(
+    connection: duckdb.DuckDBPyConnection, table: ReleasedTable, version: TableVersion, staged: Path
+) -> dict[str, Any]:
+    """Re-key one mart and write it in key order as Parquet and CSV; its entry in the manifest."""
+    selected = ", ".join(
+        f"pseudonym({name(column.name)}) as {name(column.name)}"
+        if column.is_pseudonym
+        else name(column.name)
+        for column in table.columns
+    )
+    order = ", ".join(name(column) for column in table.primary_key)
+    base = staged / "data" / table.name
+    with values_withheld(f"Writing {table.name} of the release"):
+        connection.execute(
+            f"create or replace temp table released as select {selected} "
+            f"from read_parquet({text(version.path)}) order by {order}"
+        )
+        connection.execute(
+            f"copy released to {text(base.with_suffix('.parquet'))} "
+            "(format parquet, compression zstd)"
+        )
+        connection.execute(
+            f"copy released to {text(base.with_suffix('.csv'))} (format csv, header)"
+        )
+        kinds = dict(
+            connection.execute(
+                "select column_name, column_type from (describe released)"
+            ).fetchall()
+        )
+        connection.execute("drop table released")
+    return {
+        "name": table.name,
+        "description": table.description,
+        "primary_key": list(table.primary_key),
+        "rows": version.rows,
+        "columns": [
+            {"name": column.name, "type": kinds[column.name], "description": column.description}
+            for column in table.columns
+        ],
+        "files": [
+            {"format": kind, **_file_entry(base.with_suffix(f".{kind}"), staged)}
+            for kind in ("parquet", "csv")
+        ],
+    }
+
+
+def _file_entry(path: Path, staged: Path) -> dict[str, Any]:
+    return {
+        "path": path.relative_to(staged).as_posix(),
+        "bytes": path.stat().st_size,
+        "sha256": tables.digest_of(path),
+    }
+
+
+def _write_catalogue(path: Path, released: Iterable[ReleasedTable]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(bundle.CATALOGUE_HEADER)
+        writer.writerows(
+            (table.name, column.name, column.description, column.values)
+            for table in released
+            for column in table.columns
+        )
+
+
+def _manifest(
+    edition: str,
+    spec: ReleaseSpec,
+    described: Sequence[Mapping[str, Any]],
+    staged: Path,
+    ancestry: Sequence[TableVersion],
+    gates: Sequence[Verdict],
+) -> dict[str, Any]:
+    deliveries = {
+        label: digest
+        for version in ancestry
+        for label, digest in version.inputs.items()
+        if label.startswith("landing/")
+    }
+    manifest: dict[str, Any] = {
+        "format": bundle.FORMAT,
+        "release": spec.name,
+        "edition": edition,
+        "description": spec.description,
+        "owner": spec.owner,
+        "tables": described,
+        "documents": [_file_entry(staged / bundle.CATALOGUE, staged)],
+        "inputs": {
+            "deliveries": dict(sorted(deliveries.items())),
+            "tables": {str(version.key): version.version for version in ancestry},
+        },
+        "gates": [
+            {
+                "table": f"{verdict.stage}/{verdict.table}",
+                "gate": verdict.gate,
+                "data_version": verdict.data_version,
+                "suite": verdict.suite_digest,
+                "rules": len(verdict.outcomes),
+                "passed": verdict.passed,
+            }
+            for verdict in gates
+        ],
+        "code": provenance(),
+    }
+    manifest["digest"] = bundle.digest_over(
+        {path: str(file["sha256"]) for path, file in bundle.files_of(manifest).items()}
+    )
+    return manifest
+
+
+@cache
+def provenance() -> dict[str, Any]:
+    """The code a release is made by: commit, whether it was altered since, digest of the lock."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(  # noqa: S603 - constants only
+                ["git", "-C", str(PROJECT_ROOT), *arguments],  # noqa: S607
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    commit = git("rev-parse", "HEAD")
+    lock = PROJECT_ROOT / "requirements.lock"
+    return {
+        "commit": commit or "unknown",
+        "modified": bool(git("status", "--porcelain")) if commit else None,
+        "lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else None,
+    }
+
+
+def _publish(
+    settings: Settings, release: str, edition: str, staged: Path, manifest: dict[str, Any]
+) -> Release:
+    earlier = [each for each in bundle.releases(settings, release) if each.edition == edition]
+    if earlier and earlier[-1].digest == manifest["digest"]:
+        return earlier[-1]
+    revision = earlier[-1].revision + 1 if earlier else 1
+    manifest["revision"] = revision
+    (staged / bundle.MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+    for file in staged.rglob("*"):
+        if file.is_file():
+            file.chmod(0o444)
+    final = staged.parent / f"{edition}.{revision}"
+    staged.rename(final)
+    return bundle.find(settings, f"{release}/{edition}.{revision}")

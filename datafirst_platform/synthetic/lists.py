@@ -1,0 +1,248 @@
+"""The lists lives are drawn from: names, streets, postcode sectors, offences, courts.
+
+Shapes: every list is an Arrow array of text; what is drawn from it is an index (int32), so that a
+life is numbers until the moment it is written. Weights are cumulative and end at 1.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from datafirst_platform.settings import PROJECT_ROOT
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+COHORTS = ("before 1965", "1965 to 1984", "since 1985")
+"""Birth cohorts by which the first names of the British group differ."""
+
+_HERE = Path(__file__).parent
+_CODE_LISTS = PROJECT_ROOT / "dbt_project" / "seeds"
+_SECTORS = PROJECT_ROOT / "datafirst_platform" / "extracts" / "code_lists" / "postcode_sectors.csv"
+
+# Unit letters of British postcodes leave out C, I, K, M, O and V.
+_UNIT_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """Indices into a list with their cumulative weights."""
+
+    members: Ints
+    cumulative: Floats
+
+    @classmethod
+    def of(cls, members: Ints, weights: Floats) -> Weighted:
+        """Weights need not sum to 1."""
+        running = np.cumsum(weights)
+        return cls(members, running / running[-1])
+
+    def pick(self, uniform: Floats) -> Ints:
+        """One member for each number in [0, 1)."""
+        at = np.searchsorted(self.cumulative, uniform, side="right")
+        return self.members[np.minimum(at, len(self.members) - 1)]
+
+
+@dataclass(frozen=True)
+class Names:
+    """First names, surnames and nicknames.
+
+    Attributes:
+        first: text of the first names; nicknames are among them.
+        first_of: (sex, name group, cohort) to the names given in it.
+        nicknames: for each first name up to three indices of its short forms, -1 for none.
+        surname: text of the surnames.
+        surname_of: name group to its surnames.
+    """
+
+    first: pa.Array
+    first_of: dict[tuple[str, str, str], Weighted]
+    nicknames: Ints
+    surname: pa.Array
+    surname_of: dict[str, Weighted]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Postcode sectors, units and streets.
+
+    Attributes:
+        sector: text such as `SA1 1`.
+        outcode: index of each sector's outcode.
+        town: post town of each sector.
+        force: index of each sector's police force in `Offices.force`.
+        everywhere: sectors by population.
+        within_force: sectors of each force, by population.
+        within_outcode: sectors of each outcode, by population.
+        unit: the two closing letters of a postcode.
+        street: names of streets.
+    """
+
+    sector: pa.Array
+    outcode: Ints
+    town: pa.Array
+    force: Ints
+    everywhere: Weighted
+    within_force: tuple[Weighted, ...]
+    within_outcode: tuple[Weighted, ...]
+    unit: pa.Array
+    street: pa.Array
+
+
+@dataclass(frozen=True)
+class Offences:
+    """The offence code list with how often each is charged.
+
+    Attributes:
+        code: Home Office codes.
+        cjs: criminal justice system codes.
+        group: offence group of each.
+        kind: offence type of each (`Summary motoring`, `Indictable only`, …).
+        priority: 1 is the most serious.
+        magistrates: how many of a thousand magistrates' records it leads.
+        crown: how many of a thousand Crown records it leads.
+    """
+
+    code: pa.Array
+    cjs: pa.Array
+    group: npt.NDArray[np.str_]
+    kind: npt.NDArray[np.str_]
+    priority: Ints
+    magistrates: Floats
+    crown: Floats
+
+
+@dataclass(frozen=True)
+class Offices:
+    """Police forces and courts; `courts_of` gives the courts of each force, never none."""
+
+    force: pa.Array
+    magistrates: pa.Array
+    magistrates_of: tuple[Weighted, ...]
+    crown: pa.Array
+    crown_of: tuple[Weighted, ...]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _numbers(rows: list[dict[str, str]], column: str) -> Floats:
+    return np.array([float(row[column]) for row in rows])
+
+
+@cache
+def names() -> Names:
+    """The names; weights fall with rank as real name frequencies do."""
+    given = _rows(_HERE / "first_names.csv")
+    short = _rows(_HERE / "nicknames.csv")
+    texts = list(dict.fromkeys([row["name"] for row in given] + [row["nickname"] for row in short]))
+    at = {text: index for index, text in enumerate(texts)}
+    first_of: dict[tuple[str, str, str], Weighted] = {}
+    for key in dict.fromkeys((row["sex"], row["name_group"], row["birth_cohort"]) for row in given):
+        rows = [row for row in given if (row["sex"], row["name_group"], row["birth_cohort"]) == key]
+        drawn = Weighted.of(np.array([at[row["name"]] for row in rows]), _numbers(rows, "weight"))
+        for cohort in COHORTS if key[2] == "all" else (key[2],):
+            first_of[(key[0], key[1], cohort)] = drawn
+    nicknames = np.full((len(texts), 3), -1, dtype=np.int64)
+    used: dict[str, int] = {}
+    for row in short:
+        if row["name"] in at:
+            nicknames[at[row["name"]], used.get(row["name"], 0)] = at[row["nickname"]]
+            used[row["name"]] = used.get(row["name"], 0) + 1
+    family = _rows(_HERE / "surnames.csv")
+    surnames = list(dict.fromkeys(row["name"] for row in family))
+    place = {text: index for index, text in enumerate(surnames)}
+    surname_of = {}
+    for group in dict.fromkeys(row["name_group"] for row in family):
+        rows = [row for row in family if row["name_group"] == group]
+        surname_of[group] = Weighted.of(
+            np.array([place[row["name"]] for row in rows]), _numbers(rows, "weight")
+        )
+    return Names(pa.array(texts), first_of, nicknames, pa.array(surnames), surname_of)
+
+
+@cache
+def offices() -> Offices:
+    """Forces and courts of the code lists; a force without a court borrows any court."""
+    forces = [row["code"] for row in _rows(_CODE_LISTS / "police_forces.csv")]
+
+    def courts(file: str) -> tuple[pa.Array, tuple[Weighted, ...]]:
+        rows = _rows(_CODE_LISTS / file)
+        of_force = []
+        for force in forces:
+            mine = [i for i, row in enumerate(rows) if row["police_force_code"] == force]
+            members = np.array(mine or range(len(rows)), dtype=np.int64)
+            of_force.append(Weighted.of(members, 1.0 / (np.arange(len(members)) + 1.5)))
+        return pa.array([row["code"] for row in rows]), tuple(of_force)
+
+    magistrates, magistrates_of = courts("magistrates_courts.csv")
+    crown, crown_of = courts("crown_courts.csv")
+    return Offices(pa.array(forces), magistrates, magistrates_of, crown, crown_of)
+
+
+@cache
+def places() -> Places:
+    """Where people live; the sectors are those of the extracts room's code list."""
+    rows = _rows(_SECTORS)
+    forces = offices().force.to_pylist()
+    outcodes = [row["postcode_sector"].split(" ")[0] for row in rows]
+    distinct = list(dict.fromkeys(outcodes))
+    town_of = {row["outcode"]: row["post_town"] for row in _rows(_HERE / "post_towns.csv")}
+    weights = _numbers(rows, "population_weight")
+    force = np.array([forces.index(row["police_force_code"]) for row in rows])
+    position = {code: index for index, code in enumerate(distinct)}
+    outcode = np.array([position[code] for code in outcodes])
+    every = np.arange(len(rows), dtype=np.int64)
+
+    def split(by: Ints, groups: int) -> tuple[Weighted, ...]:
+        picked = [np.flatnonzero(by == group) for group in range(groups)]
+        filled = [some if len(some) else every for some in picked]
+        return tuple(Weighted.of(some, weights[some]) for some in filled)
+
+    return Places(
+        sector=pa.array([row["postcode_sector"] for row in rows]),
+        outcode=outcode,
+        town=pa.array([town_of[code] for code in outcodes]),
+        force=force,
+        everywhere=Weighted.of(every, weights),
+        within_force=split(force, len(forces)),
+        within_outcode=split(outcode, len(distinct)),
+        unit=pa.array([a + b for a in _UNIT_LETTERS for b in _UNIT_LETTERS]),
+        street=pa.array([row["street"] for row in _rows(_HERE / "streets.csv")]),
+    )
+
+
+@cache
+def offences() -> Offences:
+    """The offence code list joined to the frequencies of this room."""
+    rows = _rows(_CODE_LISTS / "offences.csv")
+    often = {row["ho_offence_code"]: row for row in _rows(_HERE / "offence_frequencies.csv")}
+    return Offences(
+        code=pa.array([row["ho_offence_code"] for row in rows]),
+        cjs=pa.array([row["cjs_offence_code"] for row in rows]),
+        group=np.array([row["offence_group"] for row in rows]),
+        kind=np.array([row["offence_type"] for row in rows]),
+        priority=_numbers(rows, "priority").astype(np.int64),
+        magistrates=np.array(
+            [float(often[row["ho_offence_code"]]["magistrates_per_thousand"]) for row in rows]
+        ),
+        crown=np.array(
+            [float(often[row["ho_offence_code"]]["crown_per_thousand"]) for row in rows]
+        ),
+    )
+
+
+@cache
+def organisations() -> pa.Array:
+    """Names of organisations."""
+    return pa.array([row["organisation"] for row in _rows(_HERE / "organisations.csv")])

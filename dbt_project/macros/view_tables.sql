@@ -1,0 +1,15 @@
+{# Lay a view over the Parquet file of every source table. Views, because column lineage is lost
+   where a source is read straight from its file. #}
+{% macro view_tables() -%}
+  {%- if execute -%}
+    {%- for source in graph.sources.values() | sort(attribute="unique_id") -%}
+      {%- set path = var("tables").get(source.source_name ~ "." ~ source.name) -%}
+      {%- if path is none -%}
+        {{ exceptions.raise_compiler_error("No file is given for " ~ source.source_name ~ "." ~ source.name) }}
+      {%- endif -%}
+      create schema if not exists {{ source.schema }};
+      create or replace view {{ source.relation_name }} as
+      select * from read_parquet('{{ path | replace("'", "''") }}');
+    {% endfor -%}
+  {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,74 @@
+import hashlib
+import hmac
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datafirst_platform.identity import (
+    PSEUDONYM_LENGTH,
+    TableKey,
+    define_pseudonym,
+    master_key,
+    scope_key,
+    table_folder,
+)
+from datafirst_platform.safe_errors import NotReady, PlatformError
+
+
+@given(key=st.binary(min_size=32, max_size=32), plain=st.text(max_size=200))
+def test_pseudonym_is_hmac_sha256(key, plain):
+    plain = plain.replace("\0", "")
+    with duckdb.connect() as connection:
+        define_pseudonym(connection, key)
+        made = connection.execute("select pseudonym(?)", [plain]).fetchall()[0][0]
+
+    assert made == hmac.new(key, plain.encode(), hashlib.sha256).hexdigest()[:PSEUDONYM_LENGTH]
+
+
+def test_pseudonym_of_nothing_is_nothing():
+    with duckdb.connect() as connection:
+        define_pseudonym(connection, b"k" * 32)
+        assert connection.execute("select pseudonym(null)").fetchall() == [(None,)]
+
+
+def test_two_scopes_cannot_be_joined(settings):
+    assert scope_key(settings, "release/2025") != scope_key(settings, "release/2026")
+    assert scope_key(settings, "release/2025") == scope_key(settings, "release/2025")
+
+
+def test_a_lost_key_is_not_replaced_in_silence(settings):
+    first = master_key(settings)
+    assert master_key(settings) == first
+
+    (settings.secure / "identities").mkdir()
+    (settings.keys / "master.key").unlink()
+    with pytest.raises(NotReady, match="Restore the key"):
+        master_key(settings)
+
+
+def test_a_spoiled_key_is_refused_without_quoting_it(settings):
+    (settings.keys / "master.key").write_text("not-a-key-at-all")
+    with pytest.raises(PlatformError, match="64 hexadecimal") as refusal:
+        master_key(settings)
+    assert "not-a-key-at-all" not in str(refusal.value)
+
+
+def test_tables_with_identifiers_lie_in_the_secure_zone(settings):
+    assert (
+        settings.secure
+        in table_folder(settings, TableKey.of("identities", "libra_cases"), "2025").parents
+    )
+    assert (
+        settings.warehouse
+        in table_folder(settings, TableKey.of("extracts", "libra_cases"), "2025").parents
+    )
+
+
+@pytest.mark.parametrize(
+    ("stage", "table"), [("elsewhere", "t"), ("marts", "Not Snake"), ("marts", "../x")]
+)
+def test_names_outside_the_law_are_refused(stage, table):
+    with pytest.raises(ValueError, match="names no table"):
+        TableKey.of(stage, table)

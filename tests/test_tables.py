@@ -1,0 +1,76 @@
+import dataclasses
+
+import pytest
+
+from datafirst_platform import tables
+from datafirst_platform.engine import connect
+from datafirst_platform.identity import TableKey
+from datafirst_platform.safe_errors import NotReady, PlatformError
+
+KEY = TableKey.of("marts", "numbers")
+
+
+def publish(settings, query="select range as n from range(1000)", recipe="r1"):
+    with connect(settings) as connection:
+        return tables.publish(
+            settings,
+            connection,
+            KEY,
+            "2025",
+            query,
+            order_by=("n",),
+            recipe=recipe,
+            inputs={"a": "1"},
+        )
+
+
+def test_what_was_published_is_what_stands(settings):
+    made = publish(settings)
+
+    assert tables.current(settings, KEY, "2025") == made
+    assert made.rows == 1000
+    assert made.columns == (("n", "BIGINT"),)
+    assert tables.digest_of(made.path) == made.version
+
+
+def test_same_rows_are_the_same_version_at_any_order_and_thread_count(settings):
+    first = publish(settings)
+    one_thread = dataclasses.replace(settings, threads=1)
+    second = publish(one_thread, "select n from (select range as n from range(1000)) order by -n")
+
+    assert second.version == first.version
+
+
+def test_versions_are_never_changed(settings):
+    first = publish(settings)
+    content = first.path.read_bytes()
+    second = publish(settings, "select range as n from range(5)")
+
+    assert second.version != first.version
+    assert first.path.read_bytes() == content
+    assert tables.current(settings, KEY, "2025").version == second.version
+
+
+def test_a_failure_leaves_the_old_version_standing_and_quotes_nothing(settings):
+    first = publish(settings)
+    with pytest.raises(PlatformError) as failure:
+        publish(settings, "select cast('Zebedee' as integer) as n")
+
+    assert "Zebedee" not in str(failure.value)
+    assert failure.value.__cause__ is None
+    assert failure.value.__suppress_context__
+    assert tables.current(settings, KEY, "2025") == first
+    assert not list(first.path.parent.parent.glob(".stage-*"))
+
+
+def test_only_the_same_recipe_stands(settings):
+    made = publish(settings, recipe="r1")
+
+    assert tables.standing(settings, KEY, "2025", "r1") == made
+    assert tables.standing(settings, KEY, "2025", "r2") is None
+    assert tables.standing(settings, KEY, "2026", "r1") is None
+
+
+def test_a_missing_table_says_what_makes_it(settings):
+    with pytest.raises(NotReady, match="datafirst refresh 2026"):
+        tables.require(settings, KEY, "2026")
