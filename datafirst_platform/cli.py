@@ -201,7 +201,8 @@ def refresh(edition: str | None, as_json: bool) -> None:  # noqa: FBT001
         else:
             click.echo(f"Mend what is named above, then run: datafirst refresh {key}", err=True)
     if not done.succeeded:
-        sys.exit(5 if done.failed_checks else 1)
+        codes = [step.exit_code for step in done.steps if not step.succeeded]
+        sys.exit(5 if done.failed_checks else codes[0] if codes else 1)
 
 
 @main.command()
@@ -216,21 +217,28 @@ def status(as_json: bool) -> None:  # noqa: FBT001
 
 
 def _edition_status(settings: Settings, key: str) -> dict[str, Any]:
-    from datafirst_platform.extracts.deliveries import deliveries_for
-    from datafirst_platform.extracts.intake import last_extract
+    from datafirst_platform.extracts.deliveries import inspect_delivery
+    from datafirst_platform.extracts.extraction import standing_extract
     from datafirst_platform.quality import verdicts
     from datafirst_platform.releases import bundle
 
     chosen = edition_of(key)
     sources = {}
     for source in chosen.sources:
-        extract = last_extract(settings, key, source)
+        waiting = inspect_delivery(settings, key, source)
+        try:
+            extract = standing_extract(settings, key, source)
+            counted = list(extract.tables.values())
+        except NotReady:
+            extract, counted = None, []
         sources[source] = {
-            "deliveries": [each.delivery for each in deliveries_for(settings, key, source)],
+            "delivery": waiting.delivery.name if waiting.delivery else None,
+            "problem": waiting.problem,
+            "incomplete": waiting.incomplete,
             "taken": extract.delivery if extract else None,
-            "supplied": extract.rows_supplied if extract else 0,
-            "accepted": extract.rows_accepted if extract else 0,
-            "quarantined": extract.rows_quarantined if extract else 0,
+            "supplied": sum(table.rows_supplied for table in counted),
+            "accepted": sum(table.rows_accepted for table in counted),
+            "quarantined": sum(table.rows_quarantined for table in counted),
         }
     passed, failed = verdicts.count_standing(settings, key)
     published = [each for each in bundle.releases(settings) if each.edition == key]
@@ -272,7 +280,7 @@ def _show_status(found: Sequence[dict[str, Any]]) -> None:
                 each["edition"],
                 source,
                 facts["taken"]
-                or (f"{len(facts['deliveries'])} waiting" if facts["deliveries"] else "none yet"),
+                or (f"{facts['delivery']} waiting" if facts["delivery"] else "none yet"),
                 facts["supplied"],
                 facts["accepted"],
                 facts["quarantined"],

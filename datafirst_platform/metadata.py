@@ -77,7 +77,11 @@ def step(settings: Settings) -> Iterator[None]:
         except dg.Failure as known:
             failure = known
         except PlatformError as known:
-            failure = dg.Failure(description=str(known), allow_retries=False)
+            failure = dg.Failure(
+                description=str(known),
+                metadata={"exit_code": known.exit_code},
+                allow_retries=False,
+            )
         except Exception as unforeseen:  # noqa: BLE001 - the boundary: nothing may pass unread
             failure = dg.Failure(description=_withheld(unforeseen), allow_retries=False)
     if failure is not None:

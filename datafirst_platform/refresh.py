@@ -20,12 +20,21 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """A step of a refresh: what it is called, whether it succeeded, seconds, and why it failed."""
+    """A step of a refresh.
+
+    Attributes:
+        step: its name.
+        succeeded: whether it did its work.
+        seconds: wall time.
+        reason: why it failed; empty if it did not.
+        exit_code: what the command line should exit with; 0 if it did not fail.
+    """
 
     step: str
     succeeded: bool
     seconds: float
     reason: str = ""
+    exit_code: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,7 @@ class _StepProgress(logging.Handler):
         super().__init__()
         self.progress = progress
         self.started: dict[str, float] = {}
+        self.seconds: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         event = getattr(record, "dagster_event", None)
@@ -69,6 +79,7 @@ class _StepProgress(logging.Handler):
             self.started[step] = time.monotonic()
         elif kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
             seconds = time.monotonic() - self.started.get(step, time.monotonic())
+            self.seconds[step] = seconds
             failed = kind == dg.DagsterEventType.STEP_FAILURE
             self.progress(f"{'failed' if failed else 'done':>7}  {seconds:6.1f} s  {step}")
 
@@ -98,11 +109,12 @@ def refresh(settings: Settings, edition: str, progress: Progress) -> Refreshed:
             run_config={"loggers": {"progress": {}}},
             tags={"datafirst/launched_by": "command line"},
         )
-    return _summary(edition, result)
+    return _summary(edition, result, handler.seconds)
 
 
-def _summary(edition: str, result: dg.ExecuteInProcessResult) -> Refreshed:
-    started: dict[str, float] = {}
+def _summary(
+    edition: str, result: dg.ExecuteInProcessResult, seconds: Mapping[str, float]
+) -> Refreshed:
     steps: list[StepOutcome] = []
     failed_checks: list[str] = []
     passed = 0
@@ -110,18 +122,9 @@ def _summary(edition: str, result: dg.ExecuteInProcessResult) -> Refreshed:
     for event in result.all_events:
         kind = event.event_type
         step = event.step_key or ""
-        if kind == dg.DagsterEventType.STEP_START:
-            started[step] = event.timestamp
-        elif kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
-            reason = ""
-            if kind == dg.DagsterEventType.STEP_FAILURE:
-                failure = event.step_failure_data
-                described = failure.user_failure_data
-                reason = (described.description if described else None) or (
-                    f"{failure.error.cls_name}" if failure.error else "unknown"
-                )
-            seconds = event.timestamp - started.get(step, event.timestamp)
-            steps.append(StepOutcome(step, not reason, seconds, reason))
+        if kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
+            reason, code = _why(event) if kind == dg.DagsterEventType.STEP_FAILURE else ("", 0)
+            steps.append(StepOutcome(step, not reason, seconds.get(step, 0.0), reason, code))
         elif kind == dg.DagsterEventType.ASSET_MATERIALIZATION:
             materialization = event.step_materialization_data.materialization
             metadata[materialization.asset_key.to_user_string()] = {
@@ -145,3 +148,13 @@ def _summary(edition: str, result: dg.ExecuteInProcessResult) -> Refreshed:
         checks_passed=passed,
         metadata=metadata,
     )
+
+
+def _why(event: dg.DagsterEvent) -> tuple[str, int]:
+    """The reason a step failed, as it was worded for users, and its exit code."""
+    failure = event.step_failure_data
+    worded = failure.user_failure_data
+    if worded is not None and worded.description:
+        code = getattr(worded.metadata.get("exit_code"), "value", None)
+        return worded.description, code if isinstance(code, int) else 1
+    return (failure.error.cls_name if failure.error else None) or "unknown", 1

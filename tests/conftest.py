@@ -1,8 +1,14 @@
-"""What every test may ask for: an installation of its own."""
+"""What every test may ask for: an installation of its own, or one whose edition is refreshed."""
+
+import dataclasses
+import shutil
 
 import pytest
 
+from datafirst_platform.editions import edition
 from datafirst_platform.settings import Settings
+
+PEOPLE = 1_500
 
 
 @pytest.fixture
@@ -11,3 +17,47 @@ def settings(tmp_path):
     return Settings(
         home=tmp_path / "data", keys=tmp_path / "keys", threads=2, memory_gib=2.0
     ).prepare()
+
+
+@pytest.fixture(scope="session")
+def supplied(tmp_path_factory):
+    """An installation with the deliveries of two editions and nothing done yet: do not alter."""
+    from datafirst_platform.identity import master_key
+    from datafirst_platform.synthetic import make_supply
+
+    root = tmp_path_factory.mktemp("supplied")
+    settings = Settings(root / "data", root / "keys", threads=2, memory_gib=2.0).prepare()
+    master_key(settings)
+    for key in ("2025", "2026"):
+        make_supply(settings, edition(key), people=PEOPLE, seed=11)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def refreshed(supplied, tmp_path_factory):
+    """An installation with edition 2025 refreshed: do not alter, copy it (`installation`)."""
+    from datafirst_platform.refresh import refresh
+
+    settings = copy_of(supplied, tmp_path_factory.mktemp("refreshed"))
+    done = refresh(settings, "2025", lambda _: None)
+    assert done.succeeded, (done.steps, done.failed_checks)
+    return settings
+
+
+@pytest.fixture
+def installation(refreshed, tmp_path):
+    """A copy of the refreshed installation, to alter at will."""
+    return copy_of(refreshed, tmp_path)
+
+
+@pytest.fixture
+def landed(supplied, tmp_path):
+    """A copy of the supplied installation, to alter at will."""
+    return copy_of(supplied, tmp_path)
+
+
+def copy_of(settings, root):
+    """The same installation with the same key in another place."""
+    shutil.copytree(settings.home, root / "data")
+    shutil.copytree(settings.keys, root / "keys")
+    return dataclasses.replace(settings, home=root / "data", keys=root / "keys")

@@ -11,17 +11,26 @@ import csv
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from datafirst_platform.safe_errors import PlatformError
 from datafirst_platform.settings import PROJECT_ROOT
+
+if TYPE_CHECKING:
+    import yaml
+    from open_data_contract_standard.model import (
+        CustomProperty,
+        OpenDataContractStandard,
+        SchemaObject,
+        SchemaProperty,
+    )
 
 CONTRACTS = Path(__file__).parent / "contracts"
 SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
@@ -208,6 +217,7 @@ class Contract:
         primary_key: columns that identify a row.
         parent: table each row belongs to.
         parent_key: own columns that name the parent row, in the order of its primary key.
+        parent_columns: the parent's columns they name: its primary key.
         derivations: columns made at the door.
         digest: SHA-256 of the file and the code lists it names.
     """
@@ -228,6 +238,7 @@ class Contract:
     primary_key: tuple[str, ...]
     parent: str | None
     parent_key: tuple[str, ...]
+    parent_columns: tuple[str, ...]
     derivations: tuple[Derivation, ...]
     digest: str
 
@@ -356,7 +367,7 @@ def _check_parent(contract: Contract, found: Mapping[str, Contract]) -> None:
             "that has no parent itself."
         )
         raise ContractError(msg)
-    if len(contract.parent_key) != len(parent.primary_key):
+    if contract.parent_columns != parent.primary_key:
         msg = (
             f"{file}: relationships: name every key column of {parent.table}, in its order: "
             f"{', '.join(parent.primary_key)}."
@@ -379,7 +390,7 @@ def _check_derived_from(file: str, derivation: Derivation, contract: Contract) -
     ):
         column = next((each for each in table.columns if each.name == of), None)
         if column is None:
-            msg = f"{file}: derivations: {derivation.name}: {role}: no column {of!r} in {table.table}."
+            msg = f"{file}: derivations: {derivation.name}: {role}: {table.table} has no {of!r}."
             raise ContractError(msg)
         if column.type != wanted:
             msg = f"{file}: derivations: {derivation.name}: {role}: {of} is not a {wanted}."
@@ -421,7 +432,7 @@ class _Reader:
         custom = self.custom("customProperties", model.customProperties, _TABLE_PROPERTIES)
         if custom.get("supply") != "full":
             raise self.wrong("supply", "must be 'full': increments are not read.")
-        parent, parent_key = self.parent(table, names)
+        parent, parent_key, parent_columns = self.parent(table, names)
         self.check_parent_treatment(columns, parent_key)
         description = model.description
         contract = Contract(
@@ -436,13 +447,15 @@ class _Reader:
             owner=self.text("team.name", getattr(model.team, "name", None)),
             legal_basis=self.text("legal_basis", custom.get("legal_basis")),
             coverage_from=self.day("coverage_from", custom.get("coverage_from")),
-            known_faults=tuple(str(each) for each in custom.get("known_faults") or ()),
+            known_faults=self.texts("known_faults", custom.get("known_faults")),
             columns=columns,
-            primary_key=self.primary_key(table.properties),
+            primary_key=self.primary_key(table.properties or ()),
             parent=parent,
             parent_key=parent_key,
+            parent_columns=parent_columns,
             derivations=tuple(
-                self.derivation(each, parent) for each in custom.get("derivations") or ()
+                self.derivation(each, parent)
+                for each in self.listed("derivations", custom.get("derivations"))
             ),
             digest=self.digest(text, columns),
         )
@@ -450,7 +463,7 @@ class _Reader:
             self.check_derivation(contract, derivation)
         return contract
 
-    def model(self, content: bytes) -> Any:
+    def model(self, content: bytes) -> OpenDataContractStandard:
         """The standard's own model of the file; unknown fields are refused at every depth."""
         import yaml
         from open_data_contract_standard.model import OpenDataContractStandard
@@ -475,7 +488,7 @@ class _Reader:
             raise self.wrong(unknown, "unknown field.")
         return model
 
-    def column(self, given: Any) -> Column:
+    def column(self, given: SchemaProperty) -> Column:
         name = self.text("properties.name", given.name)
         if not _NAME.match(name):
             raise self.wrong(name, "a column's name must be lower snake case.")
@@ -487,7 +500,7 @@ class _Reader:
                 raise self.wrong(name, f"logicalTypeOptions: {option!r} does not suit a {kind}.")
         treatment = self.one_of(name, "treatment", custom.get("treatment"), TREATMENTS)
         classification = self.one_of(name, "classification", given.classification, CLASSIFICATIONS)
-        links_as = custom.get("links_as")
+        links_as = self.optional(f"{name}: links_as", custom.get("links_as"))
         if links_as is not None:
             self.one_of(name, "links_as", links_as, LINKAGE_FIELDS)
         column = Column(
@@ -500,8 +513,8 @@ class _Reader:
             evidence=self.one_of(
                 name, "evidence", custom.get("evidence"), ("confirmed", "inferred")
             ),
-            domain=custom.get("domain"),
-            codes=custom.get("codes"),
+            domain=self.optional(f"{name}: domain", custom.get("domain")),
+            codes=self.optional(f"{name}: codes", custom.get("codes")),
             codes_open=self.flag(name, "codes_open", custom.get("codes_open", False)),
             pattern=self.pattern(name, options.get("pattern")),
             format=self.one_of(name, "format", options.get("format"), DATE_FORMATS)
@@ -542,8 +555,11 @@ class _Reader:
         for fault, holds in faults.items():
             if holds:
                 raise self.wrong(column.name, fault)
-        if column.codes is not None and not (self.seeds / f"{column.codes}.csv").is_file():
-            raise self.wrong(column.name, f"codes: there is no code list {column.codes!r}.")
+        if column.codes is not None:
+            if not (self.seeds / f"{column.codes}.csv").is_file():
+                raise self.wrong(column.name, f"codes: there is no code list {column.codes!r}.")
+            if not code_list(column.codes, self.seeds):
+                raise self.wrong(column.name, f"codes: the list {column.codes!r} is empty.")
 
     def check_parent_treatment(
         self, columns: Sequence[Column], parent_key: tuple[str, ...]
@@ -557,16 +573,20 @@ class _Reader:
             if column.name in parent_key and not column.required:
                 raise self.wrong(column.name, "a column that names the parent must be required.")
 
-    def primary_key(self, properties: Sequence[Any]) -> tuple[str, ...]:
-        keyed = [each for each in properties if each.primaryKey]
-        positions = sorted(each.primaryKeyPosition or 0 for each in keyed)
-        if not keyed or positions != list(range(1, len(keyed) + 1)):
+    def primary_key(self, properties: Sequence[SchemaProperty]) -> tuple[str, ...]:
+        keyed = {
+            each.primaryKeyPosition or 0: str(each.name) for each in properties if each.primaryKey
+        }
+        count = sum(bool(each.primaryKey) for each in properties)
+        if not keyed or sorted(keyed) != list(range(1, count + 1)):
             raise self.wrong("primaryKey", "positions must count from 1, each once.")
-        return tuple(each.name for each in sorted(keyed, key=lambda e: e.primaryKeyPosition))
+        return tuple(keyed[position] for position in sorted(keyed))
 
-    def parent(self, table: Any, names: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    def parent(
+        self, table: SchemaObject, names: Sequence[str]
+    ) -> tuple[str | None, tuple[str, ...], tuple[str, ...]]:
         if not table.relationships:
-            return None, ()
+            return None, (), ()
         if len(table.relationships) > 1 or table.relationships[0].type != "foreignKey":
             raise self.wrong("relationships", "a table has at most one, of type foreignKey.")
         relation = table.relationships[0]
@@ -580,9 +600,9 @@ class _Reader:
         for its_table, column in own:
             if its_table != table.name or column not in names:
                 raise self.wrong("relationships", f"from: no column {column!r} in {table.name}.")
-        return theirs[0][0], tuple(column for _, column in own)
+        return theirs[0][0], tuple(each[1] for each in own), tuple(each[1] for each in theirs)
 
-    def derivation(self, given: Any, parent: str | None) -> Derivation:
+    def derivation(self, given: object, parent: str | None) -> Derivation:
         allowed = {"name", "rule", "of", "on", "minimum", "maximum", "description"}
         if not isinstance(given, dict) or set(given) - allowed:
             raise self.wrong("derivations", f"fields are {', '.join(sorted(allowed))}.")
@@ -626,8 +646,10 @@ class _Reader:
             found.update(listed.encode())
         return found.hexdigest()
 
-    def custom(self, where: str, given: Any, allowed: set[str]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+    def custom(
+        self, where: str, given: Sequence[CustomProperty] | None, allowed: set[str]
+    ) -> dict[str, object]:
+        found: dict[str, object] = {}
         for each in given or ():
             if each.property not in allowed:
                 raise self.wrong(where, f"customProperties: unknown property {each.property!r}.")
@@ -636,43 +658,54 @@ class _Reader:
             found[each.property] = each.value
         return found
 
-    def text(self, where: str, given: Any) -> str:
+    def text(self, where: str, given: object) -> str:
         if not isinstance(given, str) or not given.strip():
             raise self.wrong(where, "must be a text.")
         return given
 
-    def one_of(self, where: str, field: str, given: Any, allowed: Any) -> str:
+    def optional(self, where: str, given: object) -> str | None:
+        return None if given is None else self.text(where, given)
+
+    def listed(self, where: str, given: object) -> list[object]:
+        if given is not None and not isinstance(given, list):
+            raise self.wrong(where, "must be a list.")
+        return given or []
+
+    def texts(self, where: str, given: object) -> tuple[str, ...]:
+        return tuple(self.text(where, each) for each in self.listed(where, given))
+
+    def one_of(self, where: str, field: str, given: object, allowed: Collection[str]) -> str:
         if given not in allowed:
             listed = ", ".join(sorted(allowed))
             raise self.wrong(where, f"{field}: {given!r} is not one of {listed}.")
         return str(given)
 
-    def flag(self, where: str, field: str, given: Any) -> bool:
+    def flag(self, where: str, field: str, given: object) -> bool:
         if not isinstance(given, bool):
             raise self.wrong(where, f"{field}: must be true or false.")
         return given
 
-    def length(self, where: str, field: str, given: Any) -> int | None:
+    def length(self, where: str, field: str, given: object) -> int | None:
         if given is not None and (not isinstance(given, int) or given < 0):
             raise self.wrong(where, f"{field}: must be a whole number.")
         return given
 
-    def pattern(self, where: str, given: Any) -> str | None:
+    def pattern(self, where: str, given: object) -> str | None:
         if given is None:
             return None
         try:
-            re.compile(given)
-        except (re.error, TypeError):
+            re.compile(self.text(f"{where}: pattern", given))
+        except re.error:
             raise self.wrong(where, "pattern: not a regular expression.") from None
         return str(given)
 
-    def day(self, where: str, given: Any) -> date:
+    def day(self, where: str, given: object) -> date:
         try:
             return date.fromisoformat(str(given))
         except ValueError:
             raise self.wrong(where, "must be a date, yyyy-MM-dd.") from None
 
-    def bound(self, where: str, field: str, kind: str, given: Any) -> Bound | None:
+    def bound(self, where: str, field: str, kind: str, given: object) -> Bound | None:
         if given is None:
             return None
         if kind == "date":
@@ -684,15 +717,15 @@ class _Reader:
 
 
 @cache
-def _unique_keys_loader() -> Any:
+def _unique_keys_loader() -> type[yaml.CSafeLoader]:
     """A YAML loader that refuses a key written twice, which YAML's own lets the last one win."""
     import yaml
 
     class Loader(yaml.CSafeLoader):
         pass
 
-    def mapping(loader: Any, node: Any) -> dict[Any, Any]:
-        made: dict[Any, Any] = {}
+    def mapping(loader: yaml.CSafeLoader, node: yaml.MappingNode) -> dict[object, object]:
+        made: dict[object, object] = {}
         for key_node, value_node in node.value:
             key = loader.construct_object(key_node, deep=True)
             if key in made:
@@ -706,7 +739,7 @@ def _unique_keys_loader() -> Any:
     return Loader
 
 
-def _unknown_field(raw: Any, known: Any, where: str = "") -> str | None:
+def _unknown_field(raw: object, known: object, where: str = "") -> str | None:
     """The first field of `raw` that the standard's model dropped, as a dotted path."""
     if isinstance(raw, dict) and isinstance(known, dict):
         for key, value in raw.items():

@@ -128,9 +128,7 @@ def inspect_delivery(settings: Settings, edition: str, source: str) -> DeliveryS
     Only manifests are read, no data.
     """
     incomplete = tuple(
-        folder.name
-        for folder in _folders(settings, source)
-        if not (folder / MANIFEST).is_file()
+        folder.name for folder in _folders(settings, source) if not (folder / MANIFEST).is_file()
     )
     try:
         found = _of_edition(settings, edition, source)

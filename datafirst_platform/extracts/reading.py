@@ -11,7 +11,7 @@ A table is read once, into memory that spills; rules run over it and give the ro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -27,7 +27,7 @@ from datafirst_platform.extracts.deliveries import (
     columns_differ,
     receive_text,
 )
-from datafirst_platform.safe_errors import DeliveryRefused, values_withheld
+from datafirst_platform.safe_errors import DeliveryRefused, PlatformError, values_withheld
 
 RULES = (
     "wrong_field_count",
@@ -56,7 +56,23 @@ _CAUSES = (
     ("quoted new lines", "rows and line ends do not agree with the manifest's row count"),
     ("state machine", "quotes or line ends are mixed in a way that has no single reading"),
 )
+_FOOTER_LIMIT = 64 << 20
 _PARQUET_TYPES = re.compile(r"(VARCHAR|DATE|U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|DECIMAL\(.*\))\Z")
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """How a file is read: a query, whether its first row is a header, the text it reads."""
+
+    file: DeliveredFile
+    query: str
+    header: bool
+    path: Path
+
+    def discard(self) -> None:
+        """Remove an unpacked copy."""
+        if self.path != self.file.path:
+            self.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -65,13 +81,11 @@ class ReadFile:
 
     Attributes:
         file: as its manifest states it.
-        begins: first row of the file in the table as read (its header, where it has one).
         first: first data row of the file in the table as read.
         ends: row after its last.
     """
 
     file: DeliveredFile
-    begins: int
     first: int
     ends: int
 
@@ -80,9 +94,9 @@ class ReadFile:
 class ReadTable:
     """A table after reading: `raw` as supplied, `faults` the rows not accepted.
 
-    `raw` holds the supplied columns as text, `_more` (what stood beyond the last column) and
-    `_record_key`. `faults` holds `row` (rowid in raw), `fault` (position in `reasons`, or -1 for
-    a header).
+    `raw` holds the supplied columns as text, `_more` (what stood beyond the last column; empty
+    where a field is missing; else NULL), `_record_key` and `_file` (position in `files`).
+    `faults` holds `row` (rowid in raw) and `fault` (position in `reasons`, -1 for a header).
 
     Attributes:
         contract: of the table.
@@ -124,24 +138,37 @@ def read_table(
         DeliveryRefused: a file cannot be taken; message without values.
     """
     raw, faults = f"_raw_{contract.table}", f"_faults_{contract.table}"
-    columns = ", ".join(f"{name(column.name)} varchar" for column in contract.columns)
-    connection.execute(
-        f"create or replace temp table {raw} ({columns}, _more varchar, _record_key varchar)"
-    )
-    connection.execute(f"create or replace temp table {faults} (row bigint, fault integer)")
-    read: list[ReadFile] = []
     for file in files:
         check_bytes(file)
+    scans = [
+        _scan_parquet(connection, contract, file, memory_bytes)
+        if file.name.endswith(".parquet")
+        else _scan_csv(contract, file, scratch)
+        for file in files
+    ]
+    # One statement for all files: into a table that is there already, one core would write.
+    try:
+        connection.execute(
+            f"create or replace temp table {raw} as "
+            + " union all ".join(
+                f"select *, {record_key(contract)} as _record_key, {at}::utinyint as _file "
+                f"from ({scan.query})"
+                for at, scan in enumerate(scans)
+            )
+        )
+    except duckdb.Error as error:
+        raise _unreadable(scans, error) from None
+    finally:
+        for scan in scans:
+            scan.discard()
+    connection.execute(f"create or replace temp table {faults} (row bigint, fault integer)")
+    read: list[ReadFile] = []
+    for at, scan in enumerate(scans):
         begins = read[-1].ends if read else 0
-        if file.name.endswith(".parquet"):
-            _insert_parquet(connection, contract, raw, file, memory_bytes)
-            first = begins
-        else:
-            _insert_csv(connection, contract, raw, file, scratch)
-            first = begins + 1
-            _check_header(connection, contract, raw, file, begins)
+        if scan.header:
+            _check_header(connection, contract, raw, scan.file, at)
             connection.execute(f"insert into {faults} values (?, -1)", [begins])
-        read.append(_reconcile(connection, raw, file, begins, first))
+        read.append(_reconcile(connection, raw, scan, at, begins))
     reasons = _find_faults(connection, contract, raw, faults)
     return ReadTable(contract, raw, faults, tuple(read), reasons)
 
@@ -197,55 +224,47 @@ def _canonical(column: Column, alias: str) -> str:
     return at if column.type == "string" else f"cast(try_cast({at} as bigint) as varchar)"
 
 
-def _insert_csv(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    raw: str,
-    file: DeliveredFile,
-    scratch: Path,
-) -> None:
+def _scan_csv(contract: Contract, file: DeliveredFile, scratch: Path) -> _Scan:
     received = receive_text(file, scratch)
     names = [column.name for column in contract.columns]
     extra = [f"_more{at}" for at in range(len(names))]
     declared = ", ".join(f"{text(each)}: 'VARCHAR'" for each in (*names, *extra))
     # A line for each row means that no field holds a line end, and every core can read.
     parallel = received.lines == file.rows + 1
-    try:
-        connection.execute(
-            f"""insert into {raw}
-            select {", ".join(name(each) for each in names)},
-                case
-                    when _more0 is not null then concat_ws(',', {", ".join(extra)})
-                    when {name(names[-1])} is null then ''
-                end,
-                {record_key(contract)}
-            from read_csv({text(received.path)}, auto_detect = false, header = false,
-                columns = {{{declared}}}, delim = ',', quote = '"', escape = '"',
-                nullstr = {text(_NEVER)}, null_padding = true, strict_mode = true,
-                parallel = {str(parallel).lower()})"""
-        )
-    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-        raise _unreadable(file, str(error)) from None
-    except duckdb.Error as error:
-        if "CSV Error" in str(error):
-            raise _unreadable(file, str(error)) from None
-        with values_withheld(f"Reading {file.name}"):
-            raise
-    finally:
-        if received.path != file.path:
-            received.path.unlink()
+    query = f"""
+        select {", ".join(name(each) for each in names)},
+            case
+                when _more0 is not null then concat_ws(',', {", ".join(extra)})
+                when {name(names[-1])} is null then ''
+            end as _more
+        from read_csv({text(received.path)}, auto_detect = false, header = false,
+            columns = {{{declared}}}, delim = ',', quote = '"', escape = '"',
+            nullstr = {text(_NEVER)}, null_padding = true, strict_mode = true,
+            parallel = {str(parallel).lower()})"""
+    return _Scan(file, query, header=True, path=received.path)
 
 
-def _unreadable(file: DeliveredFile, message: str) -> DeliveryRefused:
-    """The engine's complaint without its quotation of the line."""
-    line = _LINE.search(message)
-    where = f" at line {line[1]}" if line else ""
-    # The causes are looked for outside the line it quotes, which could hold any text.
+def _unreadable(scans: Sequence[_Scan], error: duckdb.Error) -> PlatformError:
+    """The engine's complaint as ours, without its quotation of the line."""
+    message = str(error)
+    # Causes are looked for outside the line it quotes, which could hold any text.
     spoken = re.sub(r"Original Line:.*?\n(?=Expected|Value|Maximum|Invalid|\n|\Z)", "", message)
+    scan = next((each for each in scans if f"file = {each.path}" in spoken), scans[0])
+    if isinstance(error, duckdb.OutOfMemoryException | duckdb.InternalException):
+        try:
+            with values_withheld(f"Reading {scan.file.table}"):
+                raise error
+        except PlatformError as told:
+            return told
+    if not scan.header:
+        msg = f"{scan.file.name}: its Parquet is damaged. Ask for it to be written and sent again."
+        return DeliveryRefused(msg)
+    line = _LINE.search(spoken)
+    where = f" at line {line[1]}" if line else ""
     cause = next((told for mark, told in _CAUSES if mark in spoken), "it is not RFC 4180 text")
     return DeliveryRefused(
-        f"{file.name}: cannot be read{where}: {cause}. Ask the supplier to export it again with "
-        "every quote doubled and one kind of line end."
+        f"{scan.file.name}: cannot be read{where}: {cause}. Ask the supplier to export it again "
+        "with every quote doubled and one kind of line end."
     )
 
 
@@ -254,19 +273,206 @@ def _check_header(
     contract: Contract,
     raw: str,
     file: DeliveredFile,
-    begins: int,
+    at: int,
 ) -> None:
-    rows = connection.execute(f"select * from {raw} where rowid = ?", [begins]).fetchall()
+    rows = connection.execute(
+        f"select * from {raw} where rowid = (select min(rowid) from {raw} where _file = ?)", [at]
+    ).fetchall()
     if not rows:
         raise DeliveryRefused(f"{file.name}: it is empty, without even a header row.")
-    *values, more, _key = rows[0]
-    header = [value for value in values if value is not None] + (more.split(",") if more else [])
+    *values, more, _key, _at = rows[0]
+    header = [value for value in values if value is not None]
+    if len(header) == len(values) and more is not None:
+        header += more.split(",")
     difference = columns_differ(contract, header)
-    if difference is None and more is not None:
-        difference = f"columns differ from the contract of {contract.table}: one too many."
     if difference:
-        hint = "" if set(header) & set(values[:0]) else ""
+        known = {column.name for column in contract.columns}.intersection(header)
+        hint = "" if known else " No name is known: is the header row there?"
         raise DeliveryRefused(
             f"{file.name}: header row: {difference}{hint} Ask for the agreed layout, or change "
             f"contracts/{contract.table}.yaml with the supplier."
         )
+
+
+def _scan_parquet(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    file: DeliveredFile,
+    memory_bytes: int,
+) -> _Scan:
+    _check_footer(file)
+    source = f"read_parquet({text(file.path)})"
+    try:
+        described = connection.execute(f"describe select * from {source}").fetchall()
+        claimed = connection.execute(
+            f"""select coalesce(max(size), 0), coalesce(sum(rows), 0) from (
+                select sum(total_uncompressed_size) as size, any_value(row_group_num_rows) as rows
+                from parquet_metadata({text(file.path)}) group by row_group_id)"""
+        ).fetchall()[0]
+        types = {row[0]: str(row[1]) for row in described}
+        difference = columns_differ(contract, [row[0] for row in described], in_order=False)
+        if difference:
+            raise DeliveryRefused(f"{file.name}: {difference} Ask for the agreed layout.")
+        for column in contract.columns:
+            if not _PARQUET_TYPES.match(types[column.name]):
+                msg = (
+                    f"{file.name}: column {column.name} is neither text, date, whole number nor "
+                    "decimal. Ask for one of these; text is safest."
+                )
+                raise DeliveryRefused(msg)
+        if claimed[0] > memory_bytes:
+            msg = (
+                f"{file.name}: a row group unpacks to {claimed[0] >> 20} MiB, more than "
+                f"{memory_bytes >> 20} MiB. Ask for smaller row groups."
+            )
+            raise DeliveryRefused(msg)
+        if claimed[1] != file.rows:
+            raise _miscounted(file, claimed[1])
+    except duckdb.Error:
+        msg = f"{file.name}: its Parquet is damaged. Ask for it to be written and sent again."
+        raise DeliveryRefused(msg) from None
+    given = [_as_text(column, types[column.name]) for column in contract.columns]
+    query = f"select {', '.join(given)}, cast(null as varchar) as _more from {source}"
+    return _Scan(file, query, header=False, path=file.path)
+
+
+def _check_footer(file: DeliveredFile) -> None:
+    """Refuse what is no Parquet, or claims a footer no table of a contract needs."""
+    size = file.path.stat().st_size
+    with file.path.open("rb") as stream:
+        head = stream.read(4)
+        stream.seek(max(0, size - 8))
+        tail = stream.read(8)
+    footer = int.from_bytes(tail[:4], "little")
+    if head != b"PAR1" or tail[4:] != b"PAR1" or not 0 < footer <= min(size - 12, _FOOTER_LIMIT):
+        msg = f"{file.name}: not a whole Parquet file. Ask for it to be written and sent again."
+        raise DeliveryRefused(msg)
+
+
+def _as_text(column: Column, kind: str) -> str:
+    """A typed Parquet column as the text its contract expects, so that one set of rules holds."""
+    at = name(column.name)
+    if kind == "DATE" and column.type == "date":
+        shown = f"strftime({at}, {text(DATE_FORMATS[str(column.format)])})"
+    else:
+        shown = f"cast({at} as varchar)"
+    return f"coalesce({shown}, '') as {at}"
+
+
+def _reconcile(
+    connection: duckdb.DuckDBPyConnection, raw: str, scan: _Scan, at: int, begins: int
+) -> ReadFile:
+    """Hold what was read against the manifest's row count and control totals."""
+    file = scan.file
+    sums = "".join(
+        f", coalesce(sum(try_cast({name(column)} as decimal(38, 6)))"
+        f" filter (rowid <> {begins} or {not scan.header}), 0)"
+        for column in file.totals
+    )
+    with values_withheld(f"Reconciling {file.name}"):
+        first, last, rows, *found = connection.execute(
+            f"select min(rowid), max(rowid), count(*){sums} from {raw} where _file = {at}"
+        ).fetchall()[0]
+    if rows - scan.header != file.rows:
+        raise _miscounted(file, rows - scan.header)
+    if rows and (first, last) != (begins, begins + rows - 1):
+        raise PlatformError(f"{file.name}: the engine did not keep the order of rows: a defect.")
+    for (column, stated), counted in zip(file.totals.items(), found, strict=True):
+        if Decimal(counted) != stated:
+            msg = (
+                f"{file.name}: the control total of {column} is not what its rows add up to: rows "
+                "are missing, doubled or altered. Ask the supplier to check and send it again."
+            )
+            raise DeliveryRefused(msg)
+    return ReadFile(file, begins + scan.header, begins + rows)
+
+
+def _miscounted(file: DeliveredFile, rows: int) -> DeliveryRefused:
+    return DeliveryRefused(
+        f"{file.name}: {rows} rows came, the manifest states {file.rows}. Ask the supplier to "
+        "check the export and send it again."
+    )
+
+
+def _find_faults(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, raw: str, faults: str
+) -> tuple[tuple[str, str | None], ...]:
+    """Fill `faults`, all but orphans; return the rule and column of each fault."""
+    judged: list[tuple[str, str | None, str]] = [("wrong_field_count", None, "r._more is not null")]
+    for column in contract.columns:
+        judged += [(rule, column.name, failing) for rule, failing in _rules(column)]
+    key = ", ".join(contract.primary_key)
+    reasons: list[tuple[str, str | None]] = [(rule, column) for rule, column, _ in judged]
+    reasons += [("duplicate_row", None), ("duplicate_key", key)]
+    if contract.parent:
+        reasons.append(("orphan", ", ".join(contract.parent_key)))
+    cases = " ".join(f"when {failing} then {at}" for at, (_, _, failing) in enumerate(judged))
+    accepted = f"r.rowid not in (select row from {faults})"
+    row = ", ".join(f"r.{name(column.name)}" for column in contract.columns)
+    with values_withheld(f"Checking {contract.table}"):
+        connection.execute(
+            f"""insert into {faults}
+            select row, fault from (
+                select r.rowid as row, case {cases} end as fault from {raw} r where {accepted})
+            where fault is not null"""
+        )
+        # Few rows share a key: they are found by its hash first, and only those compared whole.
+        connection.execute(
+            f"""insert into {faults}
+            with twins as (
+                select r.rowid as row, r._record_key as key,
+                    row_number() over (partition by {row} order by r.rowid) as copy
+                from {raw} r
+                where {accepted} and hash(r._record_key) in (
+                    select hash(r._record_key) from {raw} r where {accepted}
+                    group by all having count(*) > 1)),
+            claimed as (
+                select row, copy, count(*) filter (copy = 1) over (partition by key) as claims
+                from twins)
+            select row, case when copy > 1 then {len(judged)} else {len(judged) + 1} end
+            from claimed where copy > 1 or claims > 1"""
+        )
+    return tuple(reasons)
+
+
+def _rules(column: Column) -> list[tuple[str, str]]:
+    """What a column's values must hold: rule and SQL condition of failing, in order."""
+    at = f"r.{name(column.name)}"
+    given = f"{at} <> ''"
+    value = typed(column, "r")
+    found: list[tuple[str, str]] = []
+    if column.required:
+        # Blanks alone are missing too; where another rule follows, it refuses them cheaper.
+        ruled = (
+            column.type != "string" or column.pattern or (column.codes and not column.codes_open)
+        )
+        found.append(("missing_required", f"{at} = ''" if ruled else f"trim({at}) = ''"))
+    if column.type == "date":
+        written = (
+            f"cast({value} as varchar)"
+            if column.format == "yyyy-MM-dd"
+            else f"strftime({value}, {text(DATE_FORMATS[str(column.format)])})"
+        )
+        # Written back it must be the same text: engines read far more than the agreed format.
+        within = f"{value} between date '{_FIRST_DAY}' and date '{_LAST_DAY}'"
+        found.append(("bad_date", f"{given} and ({written} = {at} and {within}) is not true"))
+    elif column.type == "integer":
+        found.append(("bad_integer", f"{given} and not regexp_full_match({at}, '-?[0-9]{{1,18}}')"))
+    elif column.type == "number":
+        exact = r"'-?[0-9]{1,16}([.][0-9]{1,2})?'"
+        found.append(("bad_number", f"{given} and not regexp_full_match({at}, {exact})"))
+    if column.codes is not None and not column.codes_open:
+        listed = ", ".join(text(code) for code in code_list(column.codes))
+        found.append(("unknown_code", f"{given} and {at} not in ({listed})"))
+    if column.pattern is not None:
+        found.append(
+            ("bad_pattern", f"{given} and not regexp_full_match({at}, {text(column.pattern)})")
+        )
+    for bound, sign in ((column.min_length, "<"), (column.max_length, ">")):
+        if bound is not None:
+            found.append(("out_of_range", f"{given} and length({at}) {sign} {bound}"))
+    for limit, sign in ((column.minimum, "<"), (column.maximum, ">")):
+        if limit is not None:
+            shown = f"date '{limit}'" if isinstance(limit, date) else str(limit)
+            found.append(("out_of_range", f"{value} {sign} {shown}"))
+    return found

@@ -1,8 +1,9 @@
 """The settings of each linkage and its trained parameters.
 
 What belongs here: reading and checking `models/<dataset>.yaml` and `models/<dataset>.json`, and
-turning the two into what Splink takes. What does not: data. A dataset is added by a YAML and the
-JSON that `train` makes of it.
+turning the two into what Splink takes. Settings name comparisons and blocking rules, which
+`library/` defines once. What does not: data. A dataset is added by a YAML and the JSON that `train`
+makes of it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from datafirst_platform.linkage.standardise import KEY_PARTS
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
 FOLDER = Path(__file__).with_name("models")
+LIBRARY = Path(__file__).with_name("library")
 KINDS = ("within", "across", "cases")
 LEVELS = ("high", "medium", "low")
 """The three thresholds, strictest first; clusters at one refine those at the next."""
@@ -77,7 +79,8 @@ class LinkageModel:
         u_pairs: pairs in that sample.
         em_pairs: pairs a session may use at most.
         people: the linkage whose person ids cases are compared on; only for cases.
-        digest: of all that the trained parameters depend on.
+        trained_from: digest of all that the trained parameters depend on.
+        digest: digest of all settings.
     """
 
     dataset: str
@@ -92,7 +95,22 @@ class LinkageModel:
     u_pairs: float
     em_pairs: float
     people: str | None
+    trained_from: str
     digest: str
+
+    def for_splink(
+        self, comparisons: Mapping[str, Sequence[Mapping[str, Any]]]
+    ) -> list[dict[str, Any]]:
+        """Comparisons by name as Splink's settings list them, in the order of the settings."""
+        return [
+            {
+                "output_column_name": name,
+                "comparison_description": name.replace("_", " "),
+                "comparison_levels": [dict(level) for level in comparisons[name]],
+            }
+            for name in self.comparisons
+            if name in comparisons
+        ]
 
     @property
     def trained_path(self) -> Path:
@@ -102,30 +120,40 @@ class LinkageModel:
 
 def datasets(kind: str | None = None) -> tuple[str, ...]:
     """Every dataset that has settings (of that kind), in alphabetical order."""
-    named = sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem != "comparisons")
+    named = sorted(path.stem for path in FOLDER.glob("*.yaml"))
     return tuple(each for each in named if kind is None or linkage_model(each).kind == kind)
 
 
-@cache
-def linkage_model(dataset: str) -> LinkageModel:
-    """The checked settings of a linkage.
+def linkage_model(dataset: str, kind: str | None = None) -> LinkageModel:
+    """The checked settings of a linkage (of that kind).
 
     Raises:
-        PlatformError: there are none, or they are not valid; the message lists every fault.
+        PlatformError: there are none, they are of another kind, or they are not valid; the message
+            lists every fault.
     """
+    model = _read(dataset)
+    if kind is not None and model.kind != kind:
+        msg = f"The linkage {dataset} is of kind {model.kind!r}, not {kind!r}."
+        raise PlatformError(msg)
+    return model
+
+
+@cache
+def _read(dataset: str) -> LinkageModel:
     path = FOLDER / f"{dataset}.yaml"
     if not path.exists():
         listed = ", ".join(datasets())
         msg = f"No linkage is called {dataset!r}. There are settings for: {listed}."
         raise PlatformError(msg)
     raw = yaml.safe_load(path.read_text())
-    library = yaml.safe_load((FOLDER / "comparisons.yaml").read_text())
-    faults = _faults(dataset, raw, library)
+    compared = yaml.safe_load((LIBRARY / "comparisons.yaml").read_text())
+    rules = yaml.safe_load((LIBRARY / "blocking.yaml").read_text())
+    faults = _faults(dataset, raw, compared, rules)
     if faults:
         msg = f"{path.name} is not valid: {'; '.join(faults)}."
         raise PlatformError(msg)
     training = raw["training"]
-    comparisons = {each: _levels(library[each]) for each in raw["comparisons"]}
+    comparisons = {each: _levels(compared[each]) for each in raw["comparisons"]}
     return LinkageModel(
         dataset=dataset,
         kind=raw["kind"],
@@ -133,21 +161,24 @@ def linkage_model(dataset: str) -> LinkageModel:
         members=tuple(raw["members"]),
         comparisons=comparisons,
         blocking=tuple(
-            BlockingRule(rule["name"], tuple(rule["on"]), rule["ceiling"], rule["reason"])
+            BlockingRule(
+                rule, tuple(rules[rule]["agree_on"]), rules[rule]["ceiling"], rules[rule]["reason"]
+            )
             for rule in raw["blocking"]
         ),
         thresholds={level: float(raw["thresholds"][level]) for level in LEVELS},
         sessions=tuple(
-            TrainingSession(each["name"], tuple(each["on"]), tuple(each["estimates"]), each["reason"])
+            TrainingSession(
+                each["name"], tuple(each["agree_on"]), tuple(each["estimates"]), each["reason"]
+            )
             for each in training["sessions"]
         ),
         seed=training["seed"],
         u_pairs=float(training["u_pairs"]),
         em_pairs=float(training["em_pairs"]),
         people=raw.get("people"),
-        digest=hashlib.sha256(
-            json.dumps([raw["members"], comparisons, training], sort_keys=True).encode()
-        ).hexdigest(),
+        trained_from=_digest([raw["members"], comparisons, training]),
+        digest=_digest([raw, comparisons, [rules[rule] for rule in raw["blocking"]]]),
     )
 
 
@@ -165,13 +196,20 @@ class TrainedModel:
     matches_per_record: float
     digest: str
 
-    def prior(self, candidates: float) -> float:
-        """Probability that two random records match, where each has that many candidates.
+    def prior(self, sizes: Sequence[int]) -> float:
+        """Probability that two random records match, in datasets of these sizes.
 
-        A person's number of records does not grow with the dataset, so the prior falls as it grows
-        and is worked out again at every refresh.
+        A person's number of records does not grow with the datasets, so the prior falls as they
+        grow: it is worked out again at every refresh.
         """
-        return min(0.5, self.matches_per_record / max(1.0, candidates))
+        return min(0.5, self.matches_per_record * sum(sizes) / 2 / max(1, possible_pairs(sizes)))
+
+
+def possible_pairs(sizes: Sequence[int]) -> int:
+    """Pairs within one dataset, or across several, of these sizes."""
+    if len(sizes) == 1:
+        return sizes[0] * (sizes[0] - 1) // 2
+    return (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2
 
 
 def trained_model(model: LinkageModel) -> TrainedModel:
@@ -187,7 +225,7 @@ def trained_model(model: LinkageModel) -> TrainedModel:
         raise NotReady(msg)
     content = path.read_bytes()
     stored = json.loads(content)
-    if stored["settings_digest"] != model.digest:
+    if stored["trained_from"] != model.trained_from:
         msg = (
             f"{path.name} was trained from other settings than {model.dataset}.yaml and "
             f"comparisons.yaml now state: {remedy}, or put the settings back."
@@ -216,6 +254,10 @@ def splink_settings(
     }
 
 
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
 def _levels(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A comparison of the library as Splink's levels."""
     levels: list[dict[str, Any]] = [
@@ -240,26 +282,37 @@ def _levels(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     return levels
 
 
-def _faults(dataset: str, raw: Mapping[str, Any], library: Mapping[str, Any]) -> list[str]:
-    """Everything wrong with a settings file, in words."""
+def _faults(
+    dataset: str, raw: Mapping[str, Any], compared: Mapping[str, Any], rules: Mapping[str, Any]
+) -> list[str]:
+    """Everything wrong with a settings file and with what it uses of the library, in words."""
     needed = {"dataset", "kind", "description", "members", "comparisons", "blocking"}
     missing = sorted((needed | {"thresholds", "training"}) - raw.keys())
     if missing:
         return [f"it lacks {', '.join(missing)}"]
-    faults = []
+    sessions = raw["training"]["sessions"]
+    faults = [f"no comparison {each!r}" for each in raw["comparisons"] if each not in compared]
+    faults += [f"no blocking rule {each!r}" for each in raw["blocking"] if each not in rules]
+    if faults:
+        return faults
     if raw["dataset"] != dataset:
-        faults.append(f"it is called {raw['dataset']!r}")
+        faults.append(f"it calls itself {raw['dataset']!r}")
     if raw["kind"] not in KINDS:
         faults.append(f"kind is none of {', '.join(KINDS)}")
-    faults += [f"no comparison {each!r}" for each in raw["comparisons"] if each not in library]
-    reasons = [("comparison", each, library[each]) for each in raw["comparisons"] if each in library]
-    reasons += [("blocking rule", rule.get("name"), rule) for rule in raw["blocking"]]
-    reasons += [("training", each.get("name"), each) for each in raw["training"]["sessions"]]
-    faults += [f"{what} {which} gives no reason" for what, which, it in reasons if not it.get("reason")]
+    reasons = [(f"comparison {each}", compared[each]) for each in raw["comparisons"]]
+    reasons += [(f"blocking rule {each}", rules[each]) for each in raw["blocking"]]
+    reasons += [(f"training session {each.get('name')}", each) for each in sessions]
+    faults += [f"{what} gives no reason" for what, stated in reasons if not stated.get("reason")]
     if raw["kind"] != "cases":
-        keys = [*raw["blocking"], *raw["training"]["sessions"]]
-        unknown = sorted({part for each in keys for part in each["on"]} - KEY_PARTS.keys())
+        keys = [*(rules[each] for each in raw["blocking"]), *sessions]
+        unknown = sorted({part for each in keys for part in each["agree_on"]} - KEY_PARTS.keys())
         faults += [f"no key part {part!r}" for part in unknown]
+    estimated = [each for session in sessions for each in session["estimates"]]
+    faults += [
+        f"training estimates {each} {estimated.count(each)} times"
+        for each in sorted({*estimated})
+        if each not in raw["comparisons"] or estimated.count(each) > 1
+    ]
     levels = [raw["thresholds"].get(level) for level in LEVELS]
     if None in levels or not levels[0] > levels[1] > levels[2]:
         faults.append("thresholds high, medium and low do not fall")

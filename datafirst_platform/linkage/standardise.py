@@ -15,11 +15,9 @@ import duckdb
 
 from datafirst_platform.editions import edition as edition_of
 from datafirst_platform.engine import name, text
-from datafirst_platform.extracts.contracts import contracts
+from datafirst_platform.extracts.contracts import SEEDS, contracts
 from datafirst_platform.safe_errors import PlatformError
-from datafirst_platform.settings import PROJECT_ROOT
 
-SEEDS = PROJECT_ROOT / "dbt_project" / "seeds"
 NICKNAMES = Path(__file__).with_name("nicknames.csv")
 
 FIELDS = {
@@ -147,14 +145,14 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     )
 
 
-def standard_query(table: str, file: Path) -> str:
-    """SQL for the standard records of an `identities` table: `record_key` and `FIELDS`.
+def standard_query(table: str, source: str) -> str:
+    """SQL for the standard records of an `identities` table: `row`, `record_key` and `FIELDS`.
 
     Organisations are left out: the linkage is of people. `define_macros` has to have run.
 
     Args:
         table: name of the contract.
-        file: the published Parquet file.
+        source: SQL whose rows are those of the table, with their number as `row`.
 
     Raises:
         PlatformError: the table feeds none of the linkage fields a person needs.
@@ -183,7 +181,7 @@ def standard_query(table: str, file: Path) -> str:
     return f"""
         with cleaned as (
             select
-                record_key,
+                row, record_key,
                 std_name({supplied("forename1")}) as given,
                 ltrim({middle}) as middle,
                 std_name({supplied("surname")}) as surname,
@@ -192,12 +190,12 @@ def standard_query(table: str, file: Path) -> str:
                 replace(compact({supplied("postcode")}), '/', '') as postcode,
                 compact({supplied("pnc")}) as pnc,
                 compact({supplied("cro")}) as cro
-            from read_parquet({text(file)})
+            from ({source})
             where {people}
         ),
         split as (
             select
-                record_key, surname, dob, sex,
+                row, record_key, surname, dob, sex,
                 std_postcode(postcode) as postcode,
                 canonical_pnc(pnc) as pnc,
                 canonical_cro(cro) as cro,
@@ -210,7 +208,7 @@ def standard_query(table: str, file: Path) -> str:
             from cleaned
         )
         select
-            record_key, forename1, coalesce(nicknames.long, forename1) as forename_full,
+            row, record_key, forename1, coalesce(nicknames.long, forename1) as forename_full,
             middle_first, surname, dob, month(dob) = 1 and day(dob) = 1 as dob_default,
             year(dob)::smallint as birth_year, month(dob)::smallint as birth_month,
             day(dob)::smallint as birth_day, sex, postcode,

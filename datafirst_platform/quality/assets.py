@@ -1,7 +1,5 @@
 """The gates as Dagster sees them: a blocking check for each table that has a suite."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from datafirst_platform.editions import EDITIONS

@@ -83,7 +83,8 @@ def run_suite(
         One outcome per rule, in the suite's order.
 
     Raises:
-        PlatformError: the engine failed, or not every rule came back decided.
+        PlatformError: the engine failed, Great Expectations does not take a rule as written, or
+            not every rule came back.
     """
     with connect(settings) as connection:
         with values_withheld(f"Opening {suite.key} for its suite"):
@@ -105,7 +106,9 @@ def run_suite(
 
 def _define_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Path | None]) -> None:
     for view, file in sorted(views.items(), key=lambda item: item[0] != BATCH):
-        source = f"{BATCH} where false" if file is None else f"read_parquet({text(file)})"
+        # A version lies in `v=<digest>/`, which DuckDB would take for a column.
+        read = f"read_parquet({text(file)}, hive_partitioning = false)"
+        source = f"{BATCH} where false" if file is None else read
         connection.execute(f"create view {name(view)} as select * from {source}")
 
 
@@ -123,20 +126,27 @@ def _decide(connection: duckdb.DuckDBPyConnection, suite: Suite) -> list[Outcome
     result = validator.validate(
         expectation_suite=toolkit.suite_class(
             name=str(suite.key),
-            expectations=[
-                toolkit.configuration_class(
-                    type=rule.type,
-                    kwargs=dict(rule.kwargs),
-                    severity=rule.severity,
-                    meta={"rule": rule.id},
-                )
-                for rule in suite.rules
-            ],
+            expectations=[_configured(toolkit, suite, rule) for rule in suite.rules],
         ),
         result_format={"result_format": "SUMMARY", "partial_unexpected_count": 0},
     )
     rules = {rule.id: rule for rule in suite.rules}
     return [_outcome(rules[each.expectation_config.meta["rule"]], each) for each in result.results]
+
+
+def _configured(toolkit: _Toolkit, suite: Suite, rule: Rule) -> Untyped:
+    configuration = toolkit.configuration_class(
+        type=rule.type, kwargs=dict(rule.kwargs), severity=rule.severity, meta={"rule": rule.id}
+    )
+    try:
+        configuration.to_domain_obj()
+    except (toolkit.error_class, ValueError, TypeError):
+        msg = (
+            f"{suite.file}, expectation {rule.id}: Great Expectations does not take it as written. "
+            f"Check the type {rule.type} and its kwargs: {', '.join(rule.kwargs)}."
+        )
+        raise PlatformError(msg) from None
+    return configuration
 
 
 def _outcome(rule: Rule, result: Untyped) -> Outcome:
@@ -201,6 +211,7 @@ class _Toolkit(NamedTuple):
     validator_class: Untyped
     suite_class: Untyped
     configuration_class: Untyped
+    error_class: Untyped
     context: Untyped
 
 
@@ -213,6 +224,7 @@ def _toolkit() -> _Toolkit:
     from great_expectations.core.batch import Batch
     from great_expectations.core.expectation_suite import ExpectationSuite
     from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.exceptions import GreatExpectationsError
     from great_expectations.execution_engine.sqlalchemy_batch_data import SqlAlchemyBatchData
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
     from great_expectations.validator.validator import Validator
@@ -234,6 +246,7 @@ def _toolkit() -> _Toolkit:
         Validator,
         ExpectationSuite,
         ExpectationConfiguration,
+        GreatExpectationsError,
         context,
     )
 
@@ -317,7 +330,7 @@ def _register_metrics(engine_class: Untyped) -> None:
         value_keys = ("include_nested",)
 
         @metric_value(engine=engine_class)  # type: ignore[untyped-decorator]
-        def _duckdb(self, execution_engine: Untyped, **_: Untyped) -> list[dict[str, Untyped]]:
+        def _duckdb(cls, execution_engine: Untyped, **_: Untyped) -> list[dict[str, Untyped]]:  # noqa: N805
             described = execution_engine.execute_query(sqlalchemy.text(f"describe {BATCH}"))
             return [
                 {"name": row[0], "type": getattr(sqlalchemy, _type_name(row[1]))()}
@@ -329,7 +342,7 @@ def _register_metrics(engine_class: Untyped) -> None:
         condition_value_keys = ("regex",)
 
         @column_condition_partial(engine=engine_class)  # type: ignore[untyped-decorator]
-        def _duckdb(self, column: Untyped, regex: str, **_: Untyped) -> Untyped:
+        def _duckdb(cls, column: Untyped, regex: str, **_: Untyped) -> Untyped:  # noqa: N805
             return sqlalchemy.func.regexp_matches(column, regex)
 
     class DuckDBNotMatchRegex(ColumnMapMetricProvider):  # type: ignore[misc]
@@ -337,7 +350,7 @@ def _register_metrics(engine_class: Untyped) -> None:
         condition_value_keys = ("regex",)
 
         @column_condition_partial(engine=engine_class)  # type: ignore[untyped-decorator]
-        def _duckdb(self, column: Untyped, regex: str, **_: Untyped) -> Untyped:
+        def _duckdb(cls, column: Untyped, regex: str, **_: Untyped) -> Untyped:  # noqa: N805
             return sqlalchemy.not_(sqlalchemy.func.regexp_matches(column, regex))
 
     def repeated(execution_engine: Untyped, domain: dict, columns: Sequence[str]) -> int:
@@ -364,7 +377,10 @@ def _register_metrics(engine_class: Untyped) -> None:
 
         @metric_value(engine=engine_class)  # type: ignore[untyped-decorator]
         def _duckdb(
-            self, execution_engine: Untyped, metric_domain_kwargs: dict, **_: Untyped
+            cls,  # noqa: N805
+            execution_engine: Untyped,
+            metric_domain_kwargs: dict,
+            **_: Untyped,
         ) -> int:
             return repeated(
                 execution_engine, metric_domain_kwargs, [metric_domain_kwargs["column"]]
@@ -376,7 +392,10 @@ def _register_metrics(engine_class: Untyped) -> None:
 
         @metric_value(engine=engine_class)  # type: ignore[untyped-decorator]
         def _duckdb(
-            self, execution_engine: Untyped, metric_domain_kwargs: dict, **_: Untyped
+            cls,  # noqa: N805
+            execution_engine: Untyped,
+            metric_domain_kwargs: dict,
+            **_: Untyped,
         ) -> int:
             return repeated(
                 execution_engine, metric_domain_kwargs, metric_domain_kwargs["column_list"]
@@ -405,7 +424,7 @@ def _register_expectations(engine_class: Untyped) -> None:
 
         @metric_value(engine=engine_class)  # type: ignore[untyped-decorator]
         def _duckdb(
-            self,
+            cls,  # noqa: N805
             execution_engine: Untyped,
             metric_domain_kwargs: dict,
             metric_value_kwargs: dict,

@@ -243,6 +243,24 @@ def verdict_of(
     return verdict if about == (key, edition, data_version, gate) else None
 
 
+def count_standing(settings: Settings, edition: str) -> tuple[int, int]:
+    """How many gates passed and failed, over the tables of an edition as they stand.
+
+    A verdict on a version that no longer stands counts as neither.
+    """
+    passed = failed = 0
+    for folder in sorted((settings.audit / "verdicts").glob(f"*/*/{edition}")):
+        key = TableKey.of(folder.parent.parent.name, folder.parent.name)
+        standing = tables.current(settings, key, edition)
+        if standing is None:
+            continue
+        for gate in gates_of(key):
+            verdict = verdict_of(settings, key, edition, standing.version, gate)
+            passed += verdict is not None and verdict.passed
+            failed += verdict is not None and not verdict.passed
+    return passed, failed
+
+
 def gates_of(key: TableKey) -> tuple[str, ...]:
     """Names of the gates a table has to pass before anything is released from it.
 

@@ -1,7 +1,5 @@
 """The releases as Dagster sees them: an asset each, built from marts whose gates hold."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
@@ -64,7 +62,8 @@ def _materialized(built: Release) -> dg.MaterializeResult:
             ),
             "inputs": dg.MetadataValue.json(manifest["inputs"]),
             "gates": dg.MetadataValue.md(
-                "| table | gate | rules | outcome | data version |\n| --- | --- | ---: | --- | --- |\n"
+                "| table | gate | rules | outcome | data version |\n"
+                "| --- | --- | ---: | --- | --- |\n"
                 + "\n".join(gates)
             ),
             "verify": f"datafirst release verify {built.path}",

@@ -98,7 +98,7 @@ def build_release(
 def _ancestry(
     settings: Settings, edition: str, versions: Sequence[TableVersion]
 ) -> tuple[list[TableVersion], list[str]]:
-    """Every table version the marts follow from, by key, and what no longer stands on its inputs."""
+    """Every table version the marts follow from, by key, and what is stale."""
     found: dict[TableKey, TableVersion] = {}
     stale: set[str] = set()
     queue = list(versions)

@@ -22,7 +22,6 @@ from datafirst_platform.synthetic.population import (
     HORIZON_YEAR,
     NEVER,
     People,
-    calendar,
     day_of,
     stream,
 )
@@ -40,13 +39,13 @@ _MOST_CASES = 60
 # Share of starters who come back, by the group of their first offence, and the share of those
 # who go on after each further case. Theft is published (82 %); the others make up the 56 %.
 _RETURN_BY_GROUP = {
-    "Theft offences": 0.86, "Robbery": 0.78, "Drug offences": 0.70, "Possession of weapons": 0.66,
+    "Theft offences": 0.85, "Robbery": 0.78, "Drug offences": 0.70, "Possession of weapons": 0.66,
     "Violence against the person": 0.60, "Public order offences": 0.64,
     "Criminal damage and arson": 0.64, "Miscellaneous crimes against society": 0.74,
     "Fraud offences": 0.46, "Sexual offences": 0.38, "Summary non-motoring": 0.58,
     "Summary motoring": 0.47,
 }  # fmt: skip
-_GO_ON_THEFT, _GO_ON = 0.84, 0.735
+_GO_ON_THEFT, _GO_ON = 0.83, 0.725
 _RETURN_BY_OFFENCE = {"173/01": 0.42, "823/02": 0.36, "825/01": 0.33, "182/10": 0.40}
 
 # Years over which a career's returns spread, and days from offence to charge, and so on; medians
@@ -82,7 +81,6 @@ class Cases:
         crown_receipt_day, crown_first_day, crown_end_day: at the Crown Court, NEVER else.
         force: index of the police force; `court` and `crown_court` likewise.
         in_custody: remanded in custody.
-        offences: number of offences; `first_offence` their first row in `Offences`.
     """
 
     person: Ints
@@ -103,8 +101,6 @@ class Cases:
     court: Ints
     crown_court: Ints
     in_custody: Bools
-    offences: Ints
-    first_offence: Ints
 
     def __len__(self) -> int:
         return len(self.person)
@@ -151,7 +147,7 @@ def draw(seed: int, people: People) -> tuple[Cases, Charges]:
     code = _principal_offence(rng, people, person, nth, first_code)
     cases = _courts(seed, people, person, nth, start, code)
     cases = _together(seed, people, cases)
-    return _charges(seed, people, cases, code)
+    return cases, _charges(seed, people, cases, code)
 
 
 def _first_offence(rng: np.random.Generator, people: People) -> Ints:
@@ -245,12 +241,11 @@ def _principal_offence(
 
 def _speed(day: Ints) -> Floats:
     years, shares = zip(*_SPEED_KNOTS, strict=True)
-    return np.interp(day / 365.25 + 1970, years, shares)
+    speed: Floats = np.interp(day / 365.25 + 1970, years, shares)
+    return speed
 
 
-def _courts(
-    seed: int, people: People, person: Ints, nth: Ints, start: Ints, code: Ints
-) -> Cases:
+def _courts(seed: int, people: People, person: Ints, nth: Ints, start: Ints, code: Ints) -> Cases:
     rng = stream(seed, people.chunk, "courts")
     offences, offices, places = lists.offences(), lists.offices(), lists.places()
     total = len(person)
@@ -261,8 +256,9 @@ def _courts(
         return np.ceil(np.exp(rng.normal(0, spread, total)) * median * speed).astype(np.int64)
 
     summons = np.char.startswith(kind, "Summary")
-    charge_day = start - days(np.where(summons, 62.0, 30.0), 0.45)
-    offence_day = charge_day - days(np.where(summons, 62.0, 36.0), 1.1) + 1
+    charge_day = start - days(np.where(summons, 78.0, 40.0), 0.45)
+    before_charge = np.where(summons, 70.0, np.where(offences.crown[code] > 5, 88.0, 46.0))
+    offence_day = charge_day - days(before_charge, 1.1) + 1
     offence_day = np.maximum(offence_day, people.born[person] + 3660)
     offence_day = np.where(people.is_company[person], charge_day - days(120.0, 0.6), offence_day)
     offence_day = np.minimum(offence_day, charge_day)
@@ -271,9 +267,9 @@ def _courts(
     end_day = _working_day(start + np.where(at_once, 0, days(46.0, 0.9)))
 
     # To the Crown Court: how much more often an offence leads there than here, times the ratio.
-    share = (offences.crown * 0.103 / offences.magistrates).clip(0, 0.97)
+    share = (offences.crown * 0.110 / offences.magistrates).clip(0, 0.97)
     share = np.where(offences.kind == "Indictable only", 0.97, share)
-    to_crown = rng.random(total) < np.where(people.is_company[person], 0.024, share[code])
+    to_crown = rng.random(total) < np.where(people.is_company[person], 0.028, share[code])
     sort = rng.random(total)
     indictable = kind == "Indictable only"
     summary = summons & ~indictable
@@ -281,37 +277,46 @@ def _courts(
     appeal = np.where(indictable, 0.0, np.where(summary, 0.85, 0.07))
     route = np.where(sort < appeal, APPEAL, np.where(sort < appeal + for_sentence, 2, 1))
     route = np.where(to_crown, route, MAGISTRATES)
-    end_day = np.where(
-        (route == FOR_TRIAL) & (rng.random(total) < 0.75), start, end_day
-    )
+    end_day = np.where((route == FOR_TRIAL) & (rng.random(total) < 0.75), start, end_day)
     committed_day = np.where((route == FOR_TRIAL) | (route == FOR_SENTENCE), end_day, NEVER)
     crown = route != MAGISTRATES
     receipt = end_day + np.where(route == APPEAL, days(16.0, 0.4), days(2.0, 0.8))
     first = _working_day(receipt + days(np.where(route == FOR_TRIAL, 24.0, 28.0), 0.35))
     last = np.where(
         route == FOR_TRIAL,
-        np.where(rng.random(total) < 0.22, 0, days(195.0, 0.75)),
-        np.where(rng.random(total) < 0.6, 0, days(30.0, 0.6)),
+        np.where(rng.random(total) < 0.16, 0, days(285.0, 0.75)),
+        np.where(rng.random(total) < 0.5, 0, days(40.0, 0.6)),
     )
-    # Three in four cases are brought where the person lives.
+    # Most cases are brought where the person lives.
     address = (people.addresses.since[person] <= start[:, None]).sum(axis=1) - 1
     home = places.force[people.addresses.sector[person, address]]
     anywhere = places.force[places.everywhere.pick(rng.random(total))]
     force = np.where(rng.random(total) < 0.85, home, anywhere)
     court_at, crown_at = rng.random(total), rng.random(total)
     numbers = people.chunk * CASES_PER_CHUNK + np.arange(total)
-    in_custody = rng.random(total) < np.where(route == FOR_TRIAL, 0.34, np.where(summary, 0.01, 0.09))
+    in_custody = rng.random(total) < np.where(
+        route == FOR_TRIAL, 0.34, np.where(summary, 0.01, 0.09)
+    )
     return Cases(
-        person=person, nth=nth, number=numbers, own_number=numbers, offence_day=offence_day,
-        charge_day=charge_day, receipt_day=receipt_day, first_hearing_day=start, end_day=end_day,
-        route=route, committed_day=committed_day,
+        person=person,
+        nth=nth,
+        number=numbers,
+        own_number=numbers,
+        offence_day=offence_day,
+        charge_day=charge_day,
+        receipt_day=receipt_day,
+        first_hearing_day=start,
+        end_day=end_day,
+        route=route,
+        committed_day=committed_day,
         crown_receipt_day=np.where(crown, receipt, NEVER),
         crown_first_day=np.where(crown, first, NEVER),
         crown_end_day=np.where(crown, _working_day(first + last), NEVER),
-        force=force, court=_of_force(offices.magistrates_of, force, court_at),
-        crown_court=_of_force(offices.crown_of, force, crown_at), in_custody=in_custody,
-        offences=np.zeros(0, dtype=np.int64), first_offence=np.zeros(0, dtype=np.int64),
-    )  # fmt: skip
+        force=force,
+        court=_of_force(offices.magistrates_of, force, court_at),
+        crown_court=_of_force(offices.crown_of, force, crown_at),
+        in_custody=in_custody,
+    )
 
 
 def _of_force(courts: tuple[lists.Weighted, ...], force: Ints, uniform: Floats) -> Ints:
@@ -363,7 +368,7 @@ def _together(seed: int, people: People, cases: Cases) -> Cases:
     return replace(cases, **shared)
 
 
-def _charges(seed: int, people: People, cases: Cases, code: Ints) -> tuple[Cases, Charges]:
+def _charges(seed: int, people: People, cases: Cases, code: Ints) -> Charges:
     rng = stream(seed, people.chunk, "charges")
     offences = lists.offences()
     # One of a case's leads: co-defendants face the same principal offence.
@@ -399,9 +404,15 @@ def _charges(seed: int, people: People, cases: Cases, code: Ints) -> tuple[Cases
     found = rng.random(total)
     convicted = (plea == GUILTY) | (found < 0.66)
     crown_convicted = (plea == GUILTY) | ((plea == NOT_GUILTY) & (found < 0.5))
-    charges = Charges(
-        case=case, seq=seq, number=people.chunk * OFFENCES_PER_CHUNK + np.arange(total),
-        code=charged, day=day, plea=plea, convicted=convicted, crown_convicted=crown_convicted,
-        severity=rng.random(total), chance=rng.random(total),
-    )  # fmt: skip
-    return replace(cases, offences=count, first_offence=starts), charges
+    return Charges(
+        case=case,
+        seq=seq,
+        number=people.chunk * OFFENCES_PER_CHUNK + np.arange(total),
+        code=charged,
+        day=day,
+        plea=plea,
+        convicted=convicted,
+        crown_convicted=crown_convicted,
+        severity=rng.random(total),
+        chance=rng.random(total),
+    )

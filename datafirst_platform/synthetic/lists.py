@@ -18,7 +18,7 @@ import pyarrow as pa
 from datafirst_platform.settings import PROJECT_ROOT
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating]
 Bools = npt.NDArray[np.bool_]
 
 COHORTS = ("before 1965", "1965 to 1984", "since 1985")
@@ -84,6 +84,7 @@ class Places:
         within_outcode: sectors of each outcode, by population.
         unit: the two closing letters of a postcode.
         street: names of streets.
+        locality: names of localities.
     """
 
     sector: pa.Array
@@ -95,6 +96,7 @@ class Places:
     within_outcode: tuple[Weighted, ...]
     unit: pa.Array
     street: pa.Array
+    locality: pa.Array
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,7 @@ def places() -> Places:
         within_outcode=split(outcode, len(distinct)),
         unit=pa.array([a + b for a in _UNIT_LETTERS for b in _UNIT_LETTERS]),
         street=pa.array([row["street"] for row in _rows(_HERE / "streets.csv")]),
+        locality=pa.array([row["locality"] for row in _rows(_HERE / "localities.csv")]),
     )
 
 

@@ -28,7 +28,7 @@ MOVES = 7
 # Share of people by ethnicity (16+1) and the name groups met in each. White: British holds Welsh
 # and Irish surnames; made up, near the published shares of defendants.
 _ETHNICITIES: tuple[tuple[str, float, tuple[tuple[str, float], ...]], ...] = (
-    ("W1", 0.700, (("british", 0.89), ("welsh", 0.06), ("irish", 0.05))),
+    ("W1", 0.700, (("british", 0.91), ("welsh", 0.045), ("irish", 0.045))),
     ("W2", 0.014, (("irish", 1.0),)),
     ("W3", 0.008, (("irish", 0.8), ("british", 0.2))),
     ("W9", 0.060, (("polish", 0.72), ("other", 0.2), ("british", 0.08))),
@@ -58,12 +58,12 @@ _FIRST_NAMES_OF = {"welsh": "british", "caribbean": "british"}
 # First year before a court: 2011 stands for all who had begun before the records do.
 _ENTRY_YEARS = np.arange(2011, HORIZON_YEAR + 1)
 _ENTRY_WEIGHTS = np.concatenate(
-    [[20.0], 9.5 * 0.92 ** np.arange(9), np.full(len(_ENTRY_YEARS) - 10, 1.2)]
+    [[20.0], 9.5 * 0.92 ** np.arange(9), np.full(5, 3.0), np.full(7, 0.6)]
 )
 _AGES = np.array([10, 14, 17, 18, 21, 25, 30, 35, 40, 50, 60, 70, 90], dtype=float)
 _AGE_SHARES = np.array([0, 0.02, 0.09, 0.13, 0.27, 0.41, 0.55, 0.66, 0.75, 0.89, 0.96, 0.99, 1.0])
 
-_COMPANIES_PER_PERSON = 0.028
+_COMPANIES_PER_PERSON = 0.0235
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class People:
         person_id: who it is, for good; negative for an organisation.
         is_company: an organisation, which has an address and a name only.
         entered: day of the first court case of their life.
-        born: day of birth.
+        born: day of birth; `alias_born` is another they give at times, mostly the same.
         female: sex.
         ethnicity: index into `ETHNICITY`.
         group: index into `GROUPS`.
@@ -108,6 +108,7 @@ class People:
     is_company: Bools
     entered: Ints
     born: Ints
+    alias_born: Ints
     female: Bools
     ethnicity: Ints
     group: Ints
@@ -200,6 +201,8 @@ def draw(seed: int, chunk: int, people: int) -> People:
     first[at] = np.where(first[at] == first[at - 1], second[at - 1], first[at])
     twin_of = np.full(total, -1, dtype=np.int64)
     twin_of[at], twin_of[at - 1] = at - 1, at
+    other_birthday = rng.choice((-730, -365, 365, 730, 31, -31), total)
+    alias_born = np.where(rng.random(total) < 0.018, born + other_birthday, born)
     # A twin who comes early must still be ten years old.
     entered = np.maximum(entered, born + 3700)
 
@@ -210,13 +213,31 @@ def draw(seed: int, chunk: int, people: int) -> People:
     )
     foreign = rng.random(total) < np.where(np.isin(group, (3, 4)), 0.85, 0.06)
     return People(
-        chunk=chunk, person_id=person_id, is_company=is_company, entered=entered, born=born,
-        female=female & ~is_company, ethnicity=ethnicity, group=group, first=first, middle=middle,
-        middle2=middle2, nickname=nickname, alias_first=alias_first, surname=surname,
-        new_surname=new_surname, renamed=renamed, alias_surname=alias_surname,
-        organisation=organisation, twin=twin_of, pnc=pnc, cro=cro, foreign=foreign,
+        chunk=chunk,
+        person_id=person_id,
+        is_company=is_company,
+        entered=entered,
+        born=born,
+        alias_born=alias_born,
+        female=female & ~is_company,
+        ethnicity=ethnicity,
+        group=group,
+        first=first,
+        middle=middle,
+        middle2=middle2,
+        nickname=nickname,
+        alias_first=alias_first,
+        surname=surname,
+        new_surname=new_surname,
+        renamed=renamed,
+        alias_surname=alias_surname,
+        organisation=organisation,
+        twin=twin_of,
+        pnc=pnc,
+        cro=cro,
+        foreign=foreign,
         addresses=addresses,
-    )  # fmt: skip
+    )
 
 
 def _ethnicity(rng: np.random.Generator, total: int) -> tuple[Ints, Ints]:
@@ -260,7 +281,7 @@ def _addresses(rng: np.random.Generator, entered: Ints, follows: Bools) -> Addre
     total = len(entered)
     shape = (total, MOVES + 1)
     # Some never move, some move all the time: exponential gaps with a rate of their own.
-    yearly = rng.gamma(0.8, 0.115, total) + 0.005
+    yearly = rng.gamma(0.8, 0.26, total) + 0.01
     gaps = rng.exponential(1.0, (total, MOVES)) / yearly[:, None] * 365.25
     since = np.full(shape, -NEVER, dtype=np.int64)
     since[:, 1:] = np.minimum(entered[:, None] - 365 + np.cumsum(gaps, axis=1), NEVER)

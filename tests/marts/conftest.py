@@ -175,7 +175,9 @@ def _person(label: str) -> dict[str, Any]:
     return dict.fromkeys(columns, key(label))
 
 
-def publish_supply(settings: Settings, supplied: Mapping[str, Rows], edition: str = EDITION) -> None:
+def publish_supply(
+    settings: Settings, supplied: Mapping[str, Rows], edition: str = EDITION
+) -> None:
     """Publish each table's rows with the types dbt is told of; columns left out are null."""
     columns_of = source_columns()
     with connect(settings) as connection:

@@ -13,8 +13,8 @@ people as (
 ),
 
 principal as (
-    select * from {{ ref('int_offences_ranked') }}
-    where source_dataset = 'crown' and most_serious_disposal_rank = 1
+    select * from {{ ref('int_xhibit__offences_ranked') }}
+    where most_serious_disposal_rank = 1
 ),
 
 final as (
@@ -70,7 +70,7 @@ final as (
         offences.disposal_date,
         offences.custodial_days,
         offences.fine_amount,
-        {{ dbt.datediff('offences.offence_date', 'defendants_on_case.completion_date', 'day') }}
+        {{ datediff('offences.offence_date', 'defendants_on_case.completion_date', 'day') }}
             as days_from_offence_to_completion
     from defendants_on_case
     left join principal

@@ -13,8 +13,7 @@ people as (
 ),
 
 ranked as (
-    select * from {{ ref('int_offences_ranked') }}
-    where source_dataset = 'crown'
+    select * from {{ ref('int_xhibit__offences_ranked') }}
 ),
 
 final as (

@@ -13,8 +13,8 @@ people as (
 ),
 
 principal as (
-    select * from {{ ref('int_offences_ranked') }}
-    where source_dataset = 'magistrates' and most_serious_disposal_rank = 1
+    select * from {{ ref('int_libra__offences_ranked') }}
+    where most_serious_disposal_rank = 1
 ),
 
 final as (
@@ -64,7 +64,7 @@ final as (
         offences.disposal_date,
         offences.custodial_days,
         offences.fine_amount,
-        {{ dbt.datediff('offences.offence_date', 'cases.completion_date', 'day') }}
+        {{ datediff('offences.offence_date', 'cases.completion_date', 'day') }}
             as days_from_offence_to_completion
     from cases
     left join principal on cases.defendant_case_key = principal.defendant_case_key

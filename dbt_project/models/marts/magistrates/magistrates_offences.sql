@@ -13,8 +13,7 @@ people as (
 ),
 
 ranked as (
-    select * from {{ ref('int_offences_ranked') }}
-    where source_dataset = 'magistrates'
+    select * from {{ ref('int_libra__offences_ranked') }}
 ),
 
 final as (

@@ -1,0 +1,179 @@
+"""Linkage as Dagster sees it: a step a linkage, with its links, people and counts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from datafirst_platform.extracts.contracts import ColumnSchema
+from datafirst_platform.linkage.cases import link_cases
+from datafirst_platform.linkage.charts import model_chart, quality_chart
+from datafirst_platform.linkage.evaluation import Quality, evaluate
+from datafirst_platform.linkage.linking import Linked, link_across, link_dataset, table_name
+from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
+from datafirst_platform.metadata import column_schema, materialized, step
+from datafirst_platform.settings import Settings
+
+_PERSON = {
+    "high": "strict threshold: few false links",
+    "medium": "middle threshold: for most research",
+    "low": "lenient threshold: few missed links",
+}
+_COLUMNS: Mapping[str, Sequence[ColumnSchema]] = {
+    "edges": (
+        ColumnSchema("record_key_l", "VARCHAR", "First record of one set of identifiers"),
+        ColumnSchema("record_key_r", "VARCHAR", "First record of another set that links to it"),
+        ColumnSchema("match_weight", "DECIMAL(6,2)", "Match weight, log2 of the Bayes factor"),
+    ),
+    "people": (
+        ColumnSchema("source_dataset", "VARCHAR", "Dataset the record belongs to"),
+        ColumnSchema("record_key", "VARCHAR", "Record of a person"),
+        *(
+            ColumnSchema(f"person_{level}", "VARCHAR", f"Estimated person at the {_PERSON[level]}")
+            for level in LEVELS
+        ),
+    ),
+    "counts": (
+        ColumnSchema("measure", "VARCHAR", "What was counted"),
+        ColumnSchema("level", "VARCHAR", "Threshold or blocking rule, empty where neither"),
+        ColumnSchema("value", "BIGINT", "How many"),
+    ),
+    "cases": (
+        ColumnSchema("libra_cases_key", "VARCHAR", "Defendant on a magistrates' court case"),
+        ColumnSchema("xhibit_defendants_on_case_key", "VARCHAR", "The same on a Crown Court case"),
+        ColumnSchema("match_weight", "DECIMAL(6,2)", "Match weight, log2 of the Bayes factor"),
+        ColumnSchema("match_probability", "DECIMAL(5,4)", "Probability that the two are one case"),
+    ),
+}
+_WHAT = {
+    "edges": "Links between sets of identifiers",
+    "people": "The estimated person of each record, at three thresholds",
+    "counts": "Records, pairs, links and people, counted at each step",
+    "cases": "Linked cases",
+}
+_LINK = {"within": link_dataset, "across": link_across, "cases": link_cases}
+
+
+def build_linkage(
+    settings: Settings, partitions: dg.PartitionsDefinition
+) -> list[dg.AssetsDefinition]:
+    """One step for each linkage that has settings."""
+    return [_linkage(settings, partitions, linkage_model(dataset)) for dataset in datasets()]
+
+
+def _parts(model: LinkageModel) -> tuple[str, ...]:
+    return ("cases",) if model.kind == "cases" else ("edges", "people", "counts")
+
+
+def _upstream(model: LinkageModel) -> list[dg.AssetKey]:
+    """What a linkage reads: identities, and the links of its members where it joins datasets."""
+    if model.kind == "within":
+        return [dg.AssetKey(["identities", table]) for table in model.members]
+    identities = {table for member in model.members for table in linkage_model(member).members}
+    linked = [model.people] if model.people else model.members
+    part = "people" if model.people else "edges"
+    return [
+        *(dg.AssetKey(["identities", table]) for table in sorted(identities)),
+        *(dg.AssetKey(["linkage", table_name(dataset, part)]) for dataset in linked),
+    ]
+
+
+def _schema(model: LinkageModel, part: str) -> list[ColumnSchema]:
+    return [
+        column
+        for column in _COLUMNS[part]
+        if column.name != "source_dataset" or model.kind == "across"
+    ]
+
+
+def _linkage(
+    settings: Settings, partitions: dg.PartitionsDefinition, model: LinkageModel
+) -> dg.AssetsDefinition:
+    specs = [
+        dg.AssetSpec(
+            ["linkage", table_name(model.dataset, part)],
+            deps=_upstream(model),
+            description=f"{_WHAT[part]}. {model.description}",
+            group_name="linkage",
+            owners=["team:data_linking"],
+            kinds={"splink", "duckdb", "parquet"},
+            tags={"dataset": model.dataset},
+            code_version=model.digest[:16],
+            metadata={
+                "dagster/column_schema": column_schema(
+                    {
+                        column.name: (column.type, column.description)
+                        for column in _schema(model, part)
+                    }
+                ),
+                "settings": f"datafirst_platform/linkage/models/{model.dataset}.yaml",
+                "thresholds": dg.MetadataValue.json(dict(model.thresholds)),
+            },
+        )
+        for part in _parts(model)
+    ]
+
+    @dg.multi_asset(
+        name=f"link_{model.dataset}",
+        specs=specs,
+        partitions_def=partitions,
+        can_subset=False,
+        description=model.description,
+    )
+    def link(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        with step(settings):
+            linked = _LINK[model.kind](settings, context.partition_key, model.dataset)
+            quality = evaluate(settings, context.partition_key, model.dataset)
+            yield from _results(model, linked, quality)
+
+    return link
+
+
+def _results(
+    model: LinkageModel, linked: Linked, quality: Quality | None
+) -> Iterator[dg.MaterializeResult]:
+    versions = {"edges": linked.edges, "people": linked.people, "counts": linked.counts}
+    if model.kind == "cases":
+        versions = {"cases": linked.people}
+    for part, version in versions.items():
+        extra: dict[str, Any] = {}
+        if part in ("people", "cases"):
+            extra = {"counts": _counts(linked), **_quality(quality)}
+            extra["model_chart"] = dg.MetadataValue.md(_image(model_chart(model)))
+        yield materialized(
+            version, extra, {column.name: column.description for column in _schema(model, part)}
+        )
+
+
+def _counts(linked: Linked) -> dg.MarkdownMetadataValue:
+    rows = "\n".join(
+        f"| {measure} | {level} | {value:,} |"
+        for (measure, level), value in sorted(linked.counted.items())
+    )
+    return dg.MetadataValue.md(f"| count | of | rows |\n| --- | --- | ---: |\n{rows}")
+
+
+def _quality(quality: Quality | None) -> dict[str, Any]:
+    """Precision, recall and F1 against reference labels; nothing where there are none."""
+    if quality is None:
+        return {}
+    rows = "\n".join(
+        f"| {each.scope} | {each.level} | {each.precision:.4f} | {each.recall:.4f} | {each.f1:.4f} |"
+        for each in quality.measures
+    )
+    middle = [each for each in quality.measures if each.level == "medium"]
+    return {
+        "f1_medium": round(middle[0].f1, 4),
+        "quality": dg.MetadataValue.md(
+            "| pairs | threshold | precision | recall | F1 |\n"
+            f"| --- | --- | ---: | ---: | ---: |\n{rows}"
+        ),
+        "quality_chart": dg.MetadataValue.md(_image(quality_chart(quality))),
+    }
+
+
+def _image(svg: str) -> str:
+    """An SVG as Markdown that needs no file and no network."""
+    import base64
+
+    return f"![chart](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

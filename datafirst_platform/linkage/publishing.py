@@ -1,0 +1,134 @@
+"""What a linkage publishes, and what it follows from.
+
+What belongs here: recipes, the tables of a linkage and its counts, the same for people and cases.
+What does not: how links are found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import duckdb
+
+from datafirst_platform import tables
+from datafirst_platform.engine import connect, text
+from datafirst_platform.identity import TableKey
+from datafirst_platform.linkage.models import LinkageModel, trained_model
+from datafirst_platform.linkage.standardise import standard_query
+from datafirst_platform.settings import Settings
+from datafirst_platform.tables import TableVersion
+
+Counts = dict[tuple[str, str], int]
+"""(measure, level) to value; see `Linked`."""
+
+PEOPLE = ("edges", "people", "counts")
+CASES = ("cases", "counts")
+"""Parts a linkage publishes; `linkage/<dataset>_<part>`, but cases carry the linkage's own name."""
+
+
+@dataclass(frozen=True)
+class Linked:
+    """What a linkage made, or what stands from an earlier run of the same recipe.
+
+    Attributes:
+        tables: the published versions by part: `edges`, `people`, `counts`; of cases `cases`,
+            `counts`.
+        counts: (measure, level) to value, as published. Measures: `records`; `tuples`, distinct
+            sets of identifiers among them; `unlinkable`, tuples that no blocking rule reaches;
+            `pairs` scored, by the rule that found them first; and by threshold `edges`, `people`
+            (clusters) and `largest` (records in the largest cluster). Of cases: `records`,
+            `unlinkable`, `pairs` and, by threshold, `edges` (linked cases).
+    """
+
+    tables: Mapping[str, TableVersion]
+    counts: Mapping[tuple[str, str], int]
+
+
+def table_key(dataset: str, part: str) -> TableKey:
+    """Key of a part of a linkage."""
+    return TableKey.of("linkage", dataset if part == "cases" else f"{dataset}_{part}")
+
+
+def recipe_of(
+    model: LinkageModel, edition: str, versions: Sequence[TableVersion]
+) -> tuple[str, dict[str, str]]:
+    """The digest of all that a linkage follows from, and its inputs by name.
+
+    Raises:
+        NotReady: the model is not trained, or is out of date.
+    """
+    inputs = {str(version.key): version.version for version in versions}
+    # The cleaning follows from contracts and code lists too: its SQL says how.
+    cleaning = [
+        standard_query(version.key.table, version.key.table)
+        for version in versions
+        if version.key.stage == "identities"
+    ]
+    trained = trained_model(model).digest
+    return tables.recipe_of(_code(), model.digest, trained, edition, inputs, cleaning), inputs
+
+
+@cache
+def _code() -> str:
+    """Digest of the code that links: a change of it is a change of what is published."""
+    digest = hashlib.sha256()
+    here = Path(__file__).parent
+    for path in sorted([*here.glob("*.py"), *here.glob("*.csv")]):
+        if path.stem not in {"assets", "checks", "evaluation", "training"}:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def standing(
+    settings: Settings, edition: str, dataset: str, parts: Sequence[str], recipe: str
+) -> Linked | None:
+    """What stands of a linkage if all of it was made by this recipe."""
+    found = {
+        part: tables.standing(settings, table_key(dataset, part), edition, recipe) for part in parts
+    }
+    versions = {part: version for part, version in found.items() if version is not None}
+    if len(versions) < len(parts):
+        return None
+    with connect(settings) as connection:
+        rows = connection.execute(
+            f"select measure, level, value from read_parquet({text(versions['counts'].path)})"
+        ).fetchall()
+    return Linked(versions, {(measure, level): value for measure, level, value in rows})
+
+
+def publish(
+    settings: Settings,
+    connection: duckdb.DuckDBPyConnection,
+    edition: str,
+    dataset: str,
+    queries: Mapping[str, str],
+    counts: Counts,
+    recipe: str,
+    inputs: Mapping[str, str],
+) -> Linked:
+    """Publish the ordered queries of a linkage by part, and its counts last."""
+    connection.execute(
+        "create or replace temp table counts (measure varchar, level varchar, value bigint)"
+    )
+    connection.executemany(
+        "insert into counts values (?, ?, ?)",
+        [[measure, level, value] for (measure, level), value in counts.items()],
+    )
+    everything = {**queries, "counts": "select * from counts order by measure, level"}
+    versions = {
+        part: tables.publish(
+            settings,
+            connection,
+            table_key(dataset, part),
+            edition,
+            query,
+            recipe=recipe,
+            inputs=inputs,
+        )
+        for part, query in everything.items()
+    }
+    return Linked(versions, counts)

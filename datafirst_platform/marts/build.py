@@ -1,0 +1,406 @@
+"""One build of the marts: published inputs in, published marts and the tests' verdict out.
+
+dbt works in a private DuckDB file under `warehouse/dbt/<edition>/`, which is gone once its marts
+are published. It is given paths of tables without identifiers and nothing else; what it says may
+quote a row, so only names, states and counts are kept of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from datafirst_platform import tables
+from datafirst_platform.engine import name
+from datafirst_platform.identity import TableKey
+from datafirst_platform.marts.lineage import Lineage, Origin, column_lineage
+from datafirst_platform.marts.project import (
+    DBT_PROJECT,
+    MARTS,
+    Manifest,
+    ReleasedTable,
+    ancestors,
+    mart_tables,
+    project_digest,
+    read_manifest,
+)
+from datafirst_platform.safe_errors import GateRefused, NotReady, PlatformError
+from datafirst_platform.settings import Settings
+from datafirst_platform.tables import TableVersion
+
+GATE = "dbt_tests"
+"""The gate whose verdict a build gives each mart it publishes."""
+
+_VERDICT_FORMAT = "datafirst-verdict/1"
+_SEVERITIES = {"error": "critical", "warn": "warning"}
+_HARMLESS = re.compile(r"Got \d+ results?, configured to (?:fail|warn) if [ !=<>\d]+\Z")
+
+
+@dataclass(frozen=True)
+class DbtTest:
+    """What became of one dbt test.
+
+    Attributes:
+        rule: its name, unique in the project.
+        type: kind of test: `unique`, `accepted_values`, `unit_test`, …
+        on: unique id of the node it is about.
+        column: column it is about; empty for a whole table.
+        severity: `critical` blocks, `warning` is recorded only.
+        status: dbt's word: `pass`, `fail`, `warn`, `error`, `skipped`.
+        failures: rows that broke it.
+    """
+
+    rule: str
+    type: str
+    on: str
+    column: str
+    severity: str
+    status: str
+    failures: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether it ran and nothing broke it."""
+        return self.status == "pass"
+
+
+@dataclass(frozen=True)
+class DbtRun:
+    """What a run of dbt came to.
+
+    Attributes:
+        tests: every test, by name.
+        broken: models, seeds and hooks that could not be built, by name, with dbt's word for it.
+        lineage: mart column to the columns it comes from; empty if something broke.
+    """
+
+    tests: tuple[DbtTest, ...]
+    broken: Mapping[str, str]
+    lineage: Lineage
+
+    @property
+    def refusal(self) -> str:
+        """Why nothing may be published; empty if everything may."""
+        failed = [
+            f"test {each.rule}: {each.failures} rows"
+            if each.failures
+            else f"test {each.rule}: {each.status}"
+            for each in self.tests
+            if not each.passed and each.status != "skipped" and each.severity == "critical"
+        ]
+        failed += [
+            f"{label}: {status}" for label, status in self.broken.items() if status != "skipped"
+        ]
+        skipped = sum(status == "skipped" for status in self.broken.values())
+        skipped += sum(each.status == "skipped" for each in self.tests)
+        if not failed and not skipped:
+            return ""
+        listed = "\n".join(f"  - {each}" for each in sorted(failed))
+        return f"{listed}\n  - not run because of these: {skipped}"
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build to be done, or done before: an edition's inputs and the project as they stand.
+
+    Attributes:
+        settings: the installation.
+        edition: partition key.
+        project: folder of the dbt project.
+        marts: what is to be published.
+        inputs: every table the marts are made from.
+        digest: digest of the project.
+    """
+
+    settings: Settings
+    edition: str
+    project: Path
+    marts: tuple[ReleasedTable, ...]
+    inputs: Mapping[TableKey, TableVersion]
+    digest: str
+
+    @classmethod
+    def of(cls, settings: Settings, edition: str, project: Path = DBT_PROJECT) -> Build:
+        """Look up what stands.
+
+        Raises:
+            NotReady: an input of the marts is not published yet.
+            PlatformError: dbt cannot parse the project.
+        """
+        marts = mart_tables(project)
+        keys = sorted({key for mart in marts for key in mart.inputs})
+        versions = {key: tables.current(settings, key, edition) for key in keys}
+        missing = [str(key) for key, standing in versions.items() if standing is None]
+        if missing:
+            msg = (
+                f"The marts of edition {edition} wait for {', '.join(missing)}: "
+                f"run `datafirst refresh {edition}`."
+            )
+            raise NotReady(msg)
+        return cls(
+            settings=settings,
+            edition=edition,
+            project=project.resolve(),
+            marts=marts,
+            inputs={key: standing for key, standing in versions.items() if standing is not None},
+            digest=project_digest(project),
+        )
+
+    @property
+    def folder(self) -> Path:
+        """Where dbt works."""
+        return self.settings.warehouse / "dbt" / self.edition
+
+    @property
+    def database(self) -> Path:
+        """The private DuckDB file; its stem is the database's name in every lineage."""
+        return self.folder / "warehouse.duckdb"
+
+    @property
+    def target(self) -> Path:
+        """Where dbt leaves compiled SQL and results."""
+        return self.folder / "target"
+
+    @property
+    def recipe(self) -> str:
+        """Digest of the project and every input."""
+        return tables.recipe_of(
+            "marts", self.digest, {str(key): each.version for key, each in self.inputs.items()}
+        )
+
+    @property
+    def arguments(self) -> list[str]:
+        """What dbt is told."""
+        paths = {f"{key.stage}.{key.table}": str(each.path) for key, each in self.inputs.items()}
+        return ["build", "--no-partial-parse", "--vars", json.dumps({"tables": paths})]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What `profiles.yml` reads."""
+        return {
+            "DATAFIRST_WAREHOUSE_FILE": str(self.database),
+            "DATAFIRST_THREADS": str(self.settings.threads),
+            "DATAFIRST_MEMORY_GIB": str(self.settings.memory_gib),
+            "DATAFIRST_SPILL": str(self.settings.spill),
+        }
+
+    @property
+    def engine_settings(self) -> dict[str, Any]:
+        """How the database is opened for reading what dbt built."""
+        return {
+            "threads": self.settings.threads,
+            "memory_limit": f"{self.settings.memory_gib}GiB",
+            "temp_directory": str(self.settings.spill),
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        }
+
+    def clear(self) -> None:
+        """Remove what an earlier run left of the database and its results."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.settings.spill.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for file in (self.database, self.database.with_suffix(".duckdb.wal"), self._results):
+            file.unlink(missing_ok=True)
+
+    def read_run(self) -> DbtRun:
+        """What the run that has just ended came to; its results lose every message that may quote.
+
+        Raises:
+            PlatformError: dbt ended before it ran anything.
+        """
+        if not self._results.exists():
+            msg = (
+                f"dbt ended before it built anything of edition {self.edition}. What it said may "
+                f"hold data and is withheld; `dbt parse --project-dir {self.project}` opens none."
+            )
+            raise PlatformError(msg)
+        results = json.loads(self._results.read_text())
+        for each in results["results"]:
+            if not _HARMLESS.match(each["message"] or ""):
+                each["message"] = None
+        _write(self._results, json.dumps(results))
+        manifest = json.loads((self.target / "manifest.json").read_text())
+        status = {each["unique_id"]: each for each in results["results"]}
+        broken = {
+            unique_id.split(".", 2)[-1]: each["status"]
+            for unique_id, each in status.items()
+            if not unique_id.startswith(("test.", "unit_test."))
+            and each["status"] in ("error", "skipped", "partial success", "runtime error")
+        }
+        return DbtRun(
+            tests=tuple(_tests(manifest, status)),
+            broken=broken,
+            lineage={} if broken else column_lineage(manifest),
+        )
+
+    def publish(
+        self, run: DbtRun, connection: duckdb.DuckDBPyConnection
+    ) -> dict[str, TableVersion]:
+        """Publish every mart with its verdict, and drop the database.
+
+        Args:
+            run: what the run came to.
+            connection: the database, open for reading.
+
+        Returns:
+            Mart to its published version.
+
+        Raises:
+            GateRefused: a test failed or something could not be built; nothing is published.
+            PlatformError: the engine failed.
+        """
+        if run.refusal:
+            raise GateRefused(self.refusal(run))
+        versions = {
+            mart.name: tables.publish(
+                self.settings,
+                connection,
+                mart.key,
+                self.edition,
+                f"select * from main.{name(mart.name)}",
+                order_by=mart.primary_key,
+                recipe=self.recipe,
+                inputs={str(key): self.inputs[key].version for key in mart.inputs},
+            )
+            for mart in self.marts
+        }
+        record = {"recipe": self.recipe, "tests": run.tests, "lineage": run.lineage}
+        _write(self._record, json.dumps(record, default=asdict, sort_keys=True))
+        self._give_verdicts(run, versions)
+        return versions
+
+    def refusal(self, run: DbtRun) -> str:
+        """Why a run's marts may not be published, and what to do; empty if they may."""
+        if not run.refusal:
+            return ""
+        return (
+            f"dbt refuses the marts of edition {self.edition}; nothing is published:\n"
+            f"{run.refusal}\nMend what is named, then run `datafirst refresh {self.edition}`."
+        )
+
+    def standing(self) -> tuple[DbtRun, dict[str, TableVersion]] | None:
+        """The run that made what stands and what it published, or None if dbt has to run."""
+        try:
+            record = json.loads(self._record.read_text())
+        except FileNotFoundError:
+            return None
+        versions = {
+            mart.name: tables.standing(self.settings, mart.key, self.edition, self.recipe)
+            for mart in self.marts
+        }
+        found = {mart: version for mart, version in versions.items() if version is not None}
+        if record["recipe"] != self.recipe or len(found) < len(versions):
+            return None
+        run = DbtRun(
+            tests=tuple(DbtTest(**each) for each in record["tests"]),
+            broken={},
+            lineage={
+                mart: {
+                    column: tuple(Origin(*each) for each in origins)
+                    for column, origins in columns.items()
+                }
+                for mart, columns in record["lineage"].items()
+            },
+        )
+        self._give_verdicts(run, found)
+        return run, found
+
+    @property
+    def _results(self) -> Path:
+        return self.target / "run_results.json"
+
+    @property
+    def _record(self) -> Path:
+        """What a later run of the same recipe has to say again."""
+        return self.folder / "build.json"
+
+    def _give_verdicts(self, run: DbtRun, versions: Mapping[str, TableVersion]) -> None:
+        """Write each mart's verdict: the tests on it and on everything it is made from."""
+        manifest = read_manifest(self.project)
+        for mart, version in versions.items():
+            over = ancestors(manifest, f"model.{manifest['metadata']['project_name']}.{mart}")
+            content = verdict(version, self.digest, [each for each in run.tests if each.on in over])
+            folder = self.settings.audit / "verdicts" / MARTS / mart / self.edition
+            folder.mkdir(parents=True, exist_ok=True)
+            _write(folder / f"{version.version[:16]}.{GATE}.json", content)
+
+
+def verdict(version: TableVersion, digest: str, tests: Sequence[DbtTest]) -> str:
+    """A verdict as canonical JSON: sorted keys, one line, no time and no value of data.
+
+    Args:
+        version: the mart's version that was tested.
+        digest: digest of the project, whose tests they are.
+        tests: what became of each.
+    """
+    failed = any(not each.passed and each.severity == "critical" for each in tests)
+    content = {
+        "format": _VERDICT_FORMAT,
+        "stage": version.key.stage,
+        "table": version.key.table,
+        "edition": version.edition,
+        "data_version": version.version,
+        "gate": GATE,
+        "suite_digest": digest,
+        "passed": bool(tests) and not failed,
+        "inputs": {},
+        "outcomes": [
+            {
+                "rule": each.rule,
+                "type": each.type,
+                "column": each.column,
+                "severity": each.severity,
+                "passed": each.passed,
+                "counts": {"failures": each.failures},
+                "error": "" if each.status in ("pass", "fail", "warn") else each.status,
+            }
+            for each in tests
+        ],
+    }
+    return json.dumps(content, sort_keys=True, separators=(",", ":")) + "\n"
+
+
+def _tests(manifest: Manifest, results: Mapping[str, Mapping[str, Any]]) -> list[DbtTest]:
+    """Every test of the project, by name; one without a result counts as skipped."""
+    found = []
+    for unique_id, node in {**manifest["nodes"], **manifest["unit_tests"]}.items():
+        if not unique_id.startswith(("test.", "unit_test.")):
+            continue
+        result = results.get(unique_id, {})
+        unit = node["resource_type"] == "unit_test"
+        metadata = node.get("test_metadata") or {}
+        found.append(
+            DbtTest(
+                rule=node["name"],
+                type="unit_test" if unit else metadata.get("name", "singular"),
+                on=_subject(manifest, node),
+                column=node.get("column_name") or "",
+                severity="critical"
+                if unit
+                else _SEVERITIES[str(node["config"]["severity"]).lower()],
+                status=result.get("status", "skipped"),
+                failures=result.get("failures") or 0,
+            )
+        )
+    return sorted(found, key=lambda each: each.rule)
+
+
+def _subject(manifest: Manifest, node: Mapping[str, Any]) -> str:
+    """The node a test is about: the one it is attached to, else the last one it reads."""
+    if node.get("attached_node"):
+        return str(node["attached_node"])
+    read: list[str] = node["depends_on"]["nodes"]
+    return max(read, key=lambda each: (len(ancestors(manifest, each)), each))
+
+
+def _write(path: Path, content: str) -> None:
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    staged.write_text(content)
+    staged.replace(path)

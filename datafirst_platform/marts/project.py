@@ -1,0 +1,357 @@
+"""What the dbt project holds, read from its manifest: marts, their columns, and what is released.
+
+The manifest is made by `dbt parse` when a file of the project has changed since, and not otherwise.
+Nothing here imports dbt.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from datafirst_platform.identity import TableKey
+from datafirst_platform.safe_errors import PlatformError
+from datafirst_platform.settings import PROJECT_ROOT
+
+DBT_PROJECT = PROJECT_ROOT / "dbt_project"
+
+MARTS = "marts"
+"""The stage, and the folder of models, of what is published."""
+
+Manifest = Mapping[str, Any]
+
+_PARTS = ("macros", "models", "seeds", "tests")
+_FILES = ("dbt_project.yml", "profiles.yml")
+_PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
+
+
+@dataclass(frozen=True)
+class ReleasedColumn:
+    """A column of a mart.
+
+    Attributes:
+        name: variable name.
+        data_type: DuckDB type its contract enforces.
+        description: what it holds.
+        is_pseudonym: whether a release has to replace its values by keys of its own.
+        values: what it may hold, in words, for the variable catalogue.
+    """
+
+    name: str
+    data_type: str
+    description: str
+    is_pseudonym: bool
+    values: str
+
+
+@dataclass(frozen=True)
+class ReleasedTable:
+    """A mart.
+
+    Attributes:
+        name: table name.
+        description: what a row is.
+        primary_key: the columns that tell its rows apart.
+        columns: in order.
+        inputs: published tables it is made from.
+    """
+
+    name: str
+    description: str
+    primary_key: tuple[str, ...]
+    columns: tuple[ReleasedColumn, ...]
+    inputs: tuple[TableKey, ...]
+
+    @property
+    def key(self) -> TableKey:
+        """Stage and table."""
+        return TableKey.of(MARTS, self.name)
+
+
+@dataclass(frozen=True)
+class ReleaseSpec:
+    """What a release holds: a dbt exposure.
+
+    Attributes:
+        name: release name.
+        label: its title.
+        description: what it is for.
+        owner: who answers for it.
+        tables: the marts in it, by name.
+    """
+
+    name: str
+    label: str
+    description: str
+    owner: str
+    tables: tuple[ReleasedTable, ...]
+
+
+def release_specs(project: Path = DBT_PROJECT) -> tuple[ReleaseSpec, ...]:
+    """Exactly what is released, by name.
+
+    Args:
+        project: folder of the dbt project.
+
+    Raises:
+        PlatformError: dbt cannot parse the project.
+    """
+    manifest = read_manifest(project)
+    marts = {f"model.{_name(manifest)}.{each.name}": each for each in mart_tables(project)}
+    return tuple(
+        ReleaseSpec(
+            name=exposure["name"],
+            label=exposure["label"] or exposure["name"],
+            description=exposure["description"].strip(),
+            owner=exposure["owner"]["name"],
+            tables=tuple(marts[node] for node in sorted(exposure["depends_on"]["nodes"])),
+        )
+        for exposure in sorted(manifest["exposures"].values(), key=lambda each: each["name"])
+    )
+
+
+def mart_tables(project: Path = DBT_PROJECT) -> tuple[ReleasedTable, ...]:
+    """Every mart, released or not, by name.
+
+    Args:
+        project: folder of the dbt project.
+
+    Raises:
+        PlatformError: dbt cannot parse the project.
+    """
+    return _mart_tables(project, project_digest(project))
+
+
+@cache
+def _mart_tables(project: Path, digest: str) -> tuple[ReleasedTable, ...]:
+    manifest = _read(project, digest)
+    return tuple(
+        ReleasedTable(
+            name=node["name"],
+            description=node["description"].strip(),
+            primary_key=tuple(
+                column
+                for constraint in node["constraints"]
+                if constraint["type"] == "primary_key"
+                for column in constraint["columns"]
+            ),
+            columns=tuple(
+                ReleasedColumn(
+                    name=column["name"],
+                    data_type=column["data_type"],
+                    description=" ".join(column["description"].split()),
+                    is_pseudonym=bool(column["config"]["meta"].get("pseudonym")),
+                    values=_values(project, manifest, node["unique_id"], column),
+                )
+                for column in node["columns"].values()
+            ),
+            inputs=tuple(sorted(source_key(manifest, each) for each in sources_of(manifest, node))),
+        )
+        for node in sorted(manifest["nodes"].values(), key=lambda each: str(each["name"]))
+        if is_mart(node)
+    )
+
+
+def is_mart(node: Mapping[str, Any]) -> bool:
+    """Whether a node of the manifest is published: a model under `models/marts/`."""
+    return bool(node["resource_type"] == "model" and node["fqn"][1] == MARTS)
+
+
+def source_key(manifest: Manifest, unique_id: str) -> TableKey:
+    """The published table a dbt source reads."""
+    source = manifest["sources"][unique_id]
+    return TableKey.of(source["source_name"], source["name"])
+
+
+def sources_of(manifest: Manifest, node: Mapping[str, Any]) -> frozenset[str]:
+    """Unique ids of the dbt sources a node follows from, directly or not."""
+    return frozenset(
+        each for each in ancestors(manifest, node["unique_id"]) if each in manifest["sources"]
+    )
+
+
+def ancestors(manifest: Manifest, unique_id: str) -> frozenset[str]:
+    """Unique ids of every node a node follows from, itself included."""
+    found: set[str] = set()
+    queue = [unique_id]
+    while queue:
+        each = queue.pop()
+        if each not in found:
+            found.add(each)
+            queue.extend(manifest["parent_map"].get(each, ()))
+    return frozenset(found)
+
+
+def read_manifest(project: Path = DBT_PROJECT) -> Manifest:
+    """The project's manifest as it stands now; parsed at most once per state of the project.
+
+    Raises:
+        PlatformError: dbt cannot parse the project.
+    """
+    return _read(project, project_digest(project))
+
+
+@cache
+def _read(project: Path, digest: str) -> Manifest:
+    # The digest makes a changed project another entry of the cache.
+    del digest
+    manifest: Manifest = json.loads(manifest_path(project).read_text())
+    return manifest
+
+
+def project_digest(project: Path = DBT_PROJECT) -> str:
+    """SHA-256 of everything a build follows from besides its inputs: files and versions of dbt."""
+    digest = hashlib.sha256()
+    for package in _PACKAGES:
+        digest.update(f"{package}=={version(package)}\n".encode())
+    files = [project / each for each in _FILES]
+    for part in _PARTS:
+        files += sorted(each for each in (project / part).rglob("*") if each.is_file())
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(project).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def manifest_path(project: Path = DBT_PROJECT) -> Path:
+    """The manifest that fits the project's files, made by `dbt parse` unless it is there already.
+
+    Several processes may ask at once: one parses, the others wait.
+
+    Raises:
+        PlatformError: dbt cannot parse the project; the message is dbt's, about the project alone.
+    """
+    project = project.resolve()
+    target = project / "target"
+    manifest = target / "manifest.json"
+    stamp = target / "manifest.digest"
+    digest = project_digest(project)
+    if _stamped(stamp, digest) and manifest.exists():
+        return manifest
+    with _alone(target):
+        if not (_stamped(stamp, digest) and manifest.exists()):
+            stamp.unlink(missing_ok=True)
+            _parse(project, manifest)
+            staged = stamp.with_name(f".{stamp.name}.{os.getpid()}")
+            staged.write_text(digest)
+            staged.replace(stamp)
+    return manifest
+
+
+def dbt_executable() -> str:
+    """The `dbt` of this Python's environment.
+
+    Raises:
+        PlatformError: dbt is not installed there.
+    """
+    beside = Path(sys.executable).with_name("dbt")
+    found = str(beside) if beside.exists() else shutil.which("dbt")
+    if found is None:
+        msg = f"There is no dbt beside {sys.executable}: install the project's requirements."
+        raise PlatformError(msg)
+    return found
+
+
+def _stamped(stamp: Path, digest: str) -> bool:
+    try:
+        return stamp.read_text() == digest
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    target.mkdir(parents=True, exist_ok=True)
+    with (target / ".parsing").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _parse(project: Path, manifest: Path) -> None:
+    staged = manifest.parent / ".parse"
+    shutil.rmtree(staged, ignore_errors=True)
+    # Partial parsing keeps unit tests of models that are gone, and then fails on them.
+    command = [
+        dbt_executable(),
+        "--log-level-file=none",
+        "--no-use-colors",
+        "parse",
+        "--no-partial-parse",
+        f"--project-dir={project}",
+        f"--profiles-dir={project}",
+        f"--target-path={staged}",
+    ]
+    done = subprocess.run(  # noqa: S603 - our own dbt, on our own project
+        command,
+        cwd=project,
+        env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        told = "\n".join(done.stdout.strip().splitlines()[-12:])
+        msg = f"dbt cannot parse {project}. It opened no data; it says:\n{told}"
+        raise PlatformError(msg)
+    (staged / manifest.name).replace(manifest)
+    shutil.rmtree(staged)
+
+
+def _name(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["project_name"])
+
+
+def _values(project: Path, manifest: Manifest, model: str, column: Mapping[str, Any]) -> str:
+    """What a column may hold: as its `values` say, else as its tests and type do."""
+    told = column["config"]["meta"].get("values")
+    if told:
+        return str(told)
+    if column["config"]["meta"].get("pseudonym"):
+        return "32 hexadecimal characters"
+    tests = {
+        test["test_metadata"]["name"]: test
+        for unique_id in manifest["child_map"][model]
+        if (test := manifest["nodes"].get(unique_id, {})).get("attached_node") == model
+        and test["column_name"] == column["name"]
+    }
+    if "accepted_values" in tests:
+        accepted = tests["accepted_values"]["test_metadata"]["kwargs"]["values"]
+        return "; ".join(str(each).lower() if isinstance(each, bool) else each for each in accepted)
+    if "relationships" in tests:
+        return _listed(project, manifest, tests["relationships"])
+    if column["data_type"] == "boolean":
+        return "true; false"
+    if column["data_type"] == "date":
+        return "YYYY-MM-DD"
+    if "is_between" in tests:
+        bounds = tests["is_between"]["test_metadata"]["kwargs"]
+        least, most = bounds["at_least"], bounds.get("at_most")
+        return f"{least} to {most}" if most is not None else f"{least} or more"
+    return ""
+
+
+def _listed(project: Path, manifest: Manifest, test: Mapping[str, Any]) -> str:
+    """The entries of the code list a column is held against."""
+    field = test["test_metadata"]["kwargs"]["field"]
+    lists = [each for each in test["depends_on"]["nodes"] if each.startswith("seed.")]
+    if not lists:
+        return ""
+    with (project / manifest["nodes"][lists[0]]["original_file_path"]).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    if field == "code":
+        return "; ".join(f"{row['code']} = {row['description']}" for row in rows)
+    return "; ".join(row[field] for row in rows)

@@ -1,0 +1,1 @@
+{{ rank_offences(ref('stg_libra__offences')) }}

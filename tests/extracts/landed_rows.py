@@ -1,0 +1,121 @@
+"""Rows that obey the contracts, and deliveries made of any rows: for the tests of this room."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from datafirst_platform.extracts.contracts import contracts, sources
+from datafirst_platform.settings import Settings
+
+Row = dict[str, str]
+
+
+def case(number: int, **given: str) -> Row:
+    """A row of libra_cases that the contract accepts."""
+    row = dict.fromkeys((column.name for column in contracts()["libra_cases"].columns), "")
+    row |= {
+        "case_id": f"C{number:09d}",
+        "defendant_id": f"D{number:07d}",
+        "urn": f"01AB{number:07d}",
+        "defendant_type": "P",
+        "first_name": "ANN",
+        "last_name": f"EXAMPLE{number}",
+        "date_of_birth": "1980-06-15",
+        "sex": "F",
+        "postcode": "SA1 1AB",
+        "pnc_id": "1999/0000001A",
+        "court_code": "B0101",
+        "receipt_date": "2015-01-05",
+        "first_hearing_date": "2015-06-14",
+    }
+    return row | given
+
+
+def offence(number: int, seq: int = 1, **given: str) -> Row:
+    """A row of libra_offences of that case."""
+    row = dict.fromkeys((column.name for column in contracts()["libra_offences"].columns), "")
+    row |= {
+        "case_id": f"C{number:09d}",
+        "defendant_id": f"D{number:07d}",
+        "offence_seq": str(seq),
+        "ho_offence_code": "1/01",
+        "offence_date": "2015-01-01",
+        "fine_amount": "10.50",
+    }
+    return row | given
+
+
+def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
+    """Rows as RFC 4180 text with a header."""
+    made = io.StringIO(newline="")
+    writer = csv.DictWriter(made, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return made.getvalue().encode()
+
+
+@dataclass
+class Landing:
+    """Writes deliveries into an installation of its own."""
+
+    settings: Settings
+    sequence: int = 0
+    written: list[Path] = field(default_factory=list)
+
+    def deliver(
+        self,
+        tables: dict[str, Sequence[Row] | bytes],
+        *,
+        source: str = "libra",
+        packed: bool = False,
+        until: str = "2024-12-31",
+        rows: dict[str, int] | None = None,
+        change: Callable[[dict], None] | None = None,
+        manifest: bool = True,
+        suffix: str = "",
+    ) -> Path:
+        """Write one delivery; `bytes` stand as they are, `rows` states their number."""
+        self.sequence += 1
+        folder = self.settings.landing / source / f"{until[:4]}-{self.sequence}"
+        folder.mkdir(parents=True)
+        files = []
+        for contract in sources()[source]:
+            table = contract.table
+            given = tables.get(table, [])
+            names = [column.name for column in contract.columns]
+            content = given if isinstance(given, bytes) else as_csv(given, names)
+            ending = suffix if suffix and isinstance(given, bytes) else ".csv"
+            name = f"{table}{ending}" + (".gz" if packed else "")
+            stored = gzip.compress(content, mtime=0) if packed else content
+            (folder / name).write_bytes(stored)
+            files.append(
+                {
+                    "path": name,
+                    "table": table,
+                    "sha256": hashlib.sha256(stored).hexdigest(),
+                    "bytes": len(stored),
+                    "rows": (rows or {}).get(table, 0 if isinstance(given, bytes) else len(given)),
+                    "columns": names,
+                }
+            )
+        told = {
+            "format": "datafirst-delivery/1",
+            "source": source,
+            "delivery": folder.name,
+            "sequence": self.sequence,
+            "period": {"from": "2011-01-01", "to": until},
+            "files": files,
+        }
+        if change:
+            change(told)
+        if manifest:
+            (folder / "manifest.json").write_text(json.dumps(told))
+        self.written.append(folder)
+        return folder

@@ -1,0 +1,191 @@
+"""Contracts: what they say is what is read; each mistake names its file and field."""
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from datafirst_platform.extracts.contracts import (
+    CONTRACTS,
+    SEEDS,
+    ContractError,
+    code_list,
+    contracts,
+    load,
+    sources,
+)
+from datafirst_platform.settings import PROJECT_ROOT
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(CONTRACTS, tmp_path / "contracts")
+    return tmp_path / "contracts"
+
+
+def mistaken(folder, change, table="libra_cases"):
+    """The message a changed contract gives."""
+    path = folder / f"{table}.yaml"
+    told = yaml.safe_load(path.read_text())
+    change(told)
+    path.write_text(yaml.safe_dump(told, sort_keys=False))
+    with pytest.raises(ContractError) as caught:
+        load(folder, SEEDS)
+    return str(caught.value)
+
+
+def column(told, name):
+    return next(each for each in told["schema"][0]["properties"] if each["name"] == name)
+
+
+def custom(given, prop):
+    return next(each for each in given["customProperties"] if each["property"] == prop)
+
+
+def test_the_contracts_hold():
+    assert list(sources()) == ["libra", "xhibit"]
+    assert [each.table for each in sources()["libra"]] == ["libra_cases", "libra_offences"]
+    offences = contracts()["libra_offences"]
+    assert offences.parent == "libra_cases"
+    assert offences.parent_key == ("case_id", "defendant_id")
+    assert not offences.links
+    assert offences.identities_schema == ()
+
+
+def test_content_names_no_identifier():
+    for contract in contracts().values():
+        held = {each.name for each in contract.content_schema}
+        hidden = {
+            each.name
+            for each in contract.columns
+            if each.treatment in {"identify", "pseudonymise", "parent"}
+        }
+        assert not held & hidden
+
+
+def test_parts_of_a_schema_follow_the_contract():
+    names = [each.name for each in contracts()["libra_offences"].content_schema]
+    assert names[:3] == ["record_key", "libra_cases_key", "offence_seq"]
+    assert names[-1] == "age_at_offence"
+    types = {each.name: each.type for each in contracts()["libra_cases"].content_schema}
+    assert types["case_key"] == "VARCHAR"
+    assert types["receipt_date"] == "DATE"
+    assert all(each.description for each in contracts()["libra_cases"].content_schema)
+
+
+def test_loading_is_quick():
+    program = (
+        "import time; began = time.process_time();"
+        "from datafirst_platform.extracts.contracts import contracts; contracts();"
+        "print(time.process_time() - began)"
+    )
+    took = min(
+        float(subprocess.check_output([sys.executable, "-c", program], cwd=PROJECT_ROOT))
+        for _ in range(2)
+    )
+    assert took < 0.5
+
+
+def test_a_code_list_is_its_first_column():
+    assert code_list("sex_libra") == ("M", "F", "NS")
+    with pytest.raises(ContractError, match="no code list 'colours'"):
+        code_list("colours")
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "message"),
+    [
+        ("sex", lambda c: custom(c, "treatment").update(value="hide"), "treatment: 'hide'"),
+        ("sex", lambda c: custom(c, "codes").update(value="colours"), "no code list 'colours'"),
+        ("sex", lambda c: custom(c, "links_as").update(value="shoe"), "links_as: 'shoe'"),
+        ("sex", lambda c: c.update(classification="secret"), "classification: 'secret'"),
+        ("sex", lambda c: c.update(logicalType="blob"), "logicalType: 'blob'"),
+        ("sex", lambda c: c.update(colour="red"), "unknown field"),
+        ("sex", lambda c: c["customProperties"].append({"property": "x", "value": 1}), "'x'"),
+        ("sex", lambda c: c.pop("description"), "description: must be a text"),
+        ("case_id", lambda c: c.update(required=False), "key column must be required"),
+        ("case_id", lambda c: c.update(primaryKeyPosition=2), "positions must count from 1"),
+        ("case_id", lambda c: c["logicalTypeOptions"].update(pattern="["), "regular expression"),
+        ("case_id", lambda c: c["logicalTypeOptions"].update(format="x"), "does not suit"),
+        ("case_id", lambda c: custom(c, "domain").update(value=""), "must be a text"),
+        ("receipt_date", lambda c: c["logicalTypeOptions"].update(format="MM/dd/yy"), "MM/dd/yy"),
+        ("receipt_date", lambda c: c["logicalTypeOptions"].update(minimum="soon"), "yyyy-MM-dd"),
+        ("last_name", lambda c: custom(c, "treatment").update(value="keep"), "direct identifier"),
+        ("urn", lambda c: custom(c, "treatment").update(value="keep"), "linkage key"),
+    ],
+)
+def test_a_mistaken_column_is_named(folder, field, change, message):
+    told = mistaken(folder, lambda contract: change(column(contract, field)))
+    assert told.startswith("libra_cases.yaml: ")
+    assert message in told
+    assert field in told or "primaryKey" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(favourite=1), "favourite"),
+        (lambda c: c["schema"][0]["properties"].append(c["schema"][0]["properties"][2]), "twice"),
+        (lambda c: c["schema"][0].update(name="other"), "schema.name"),
+        (lambda c: custom(c, "supply").update(value="increment"), "supply"),
+        (lambda c: custom(c, "derivations")["value"][0].update(of="shoe"), "has no 'shoe'"),
+        (lambda c: custom(c, "derivations")["value"][1].update(on="shoe"), "has no 'shoe'"),
+        (lambda c: custom(c, "derivations")["value"][0].update(of="postcode"), "not a date"),
+        (lambda c: custom(c, "derivations")["value"][0].update(rule="guess"), "rule: 'guess'"),
+        (lambda c: custom(c, "derivations")["value"][0].update(name="sex"), "name is taken"),
+        (lambda c: custom(c, "coverage_from").update(value="x"), "coverage_from"),
+    ],
+)
+def test_a_mistaken_contract_is_named(folder, change, message):
+    told = mistaken(folder, change)
+    assert told.startswith("libra_cases.yaml: ")
+    assert message in told
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda r: r.update(to=["libra_cases.case_id"] * 2), "libra_cases"),
+        (lambda r: r.update(to=["a.case_id", "a.defendant_id"]), "no contract 'a'"),
+        (lambda r: r.update({"from": ["libra_offences.shoe"] * 2}), "no column 'shoe'"),
+        (lambda r: r.update(to=["libra_cases.case_id"]), "must pair columns"),
+        (
+            lambda r: r.update(to=["xhibit_offences.case_id", "xhibit_offences.defendant_id"]),
+            "must be a table of libra",
+        ),
+        (
+            lambda r: r.update(to=["libra_cases.defendant_id", "libra_cases.case_id"]),
+            "in its order",
+        ),
+    ],
+)
+def test_a_mistaken_parent_is_named(folder, change, message):
+    def changed(contract):
+        custom(contract, "derivations")["value"].clear()
+        change(contract["schema"][0]["relationships"][0])
+
+    told = mistaken(folder, changed, table="libra_offences")
+    assert told.startswith("libra_offences.yaml: ")
+    assert message in told
+
+
+def test_what_is_no_yaml_or_says_a_thing_twice_is_refused(folder):
+    path = folder / "libra_cases.yaml"
+    path.write_text("a: [1\n")
+    with pytest.raises(ContractError, match=r"libra_cases\.yaml: line"):
+        load(folder, SEEDS)
+    path.write_text("kind: DataContract\nkind: DataContract\n")
+    with pytest.raises(ContractError, match="'kind' stands twice"):
+        load(folder, SEEDS)
+
+
+def test_a_changed_code_list_changes_the_digest(folder, tmp_path):
+    seeds = tmp_path / "seeds"
+    shutil.copytree(SEEDS, seeds)
+    before = load(folder, seeds)["libra_cases"].digest
+    with (seeds / "sex_libra.csv").open("a") as file:
+        file.write("X,Other,unknown\n")
+    code_list.cache_clear()
+    assert load(folder, seeds)["libra_cases"].digest != before

@@ -1,0 +1,91 @@
+"""What the tests of the gates judge: made-up tables, and a refreshed installation's own."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from datafirst_platform import tables
+from datafirst_platform.engine import connect, text
+from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.marts.project import release_specs
+from datafirst_platform.quality.suites import EXPECTATIONS, Rule, Suite
+from datafirst_platform.quality.validation import BATCH, run_suite
+from tests.conftest import copy_of
+
+EDITION = "2025"
+KEY = TableKey.of("extracts", "made_up")
+
+SUITE_KEYS = sorted(
+    TableKey.of(file.parent.name, file.stem) for file in EXPECTATIONS.glob("*/*.yaml")
+)
+
+
+def suite_of(*rules: tuple[str, Mapping], columns=("a",)) -> Suite:
+    """A suite of these expectations, numbered from rule_0."""
+    return Suite(
+        key=KEY,
+        edition=EDITION,
+        file=Path("made_up.yaml"),
+        description="made up",
+        columns=columns,
+        companions=(),
+        rules=tuple(
+            Rule(f"rule_{number}", kind, kwargs, "critical", "made up")
+            for number, (kind, kwargs) in enumerate(rules)
+        ),
+        variables={"cut_off": "2024-12-31"},
+    )
+
+
+@pytest.fixture
+def judge(settings, tmp_path):
+    """Judge the rows of a query by expectations: one outcome each."""
+
+    def run(query, *rules, others=None):
+        views = {}
+        with duckdb.connect() as connection:
+            for view, rows in {BATCH: query, **(others or {})}.items():
+                views[view] = tmp_path / f"{view}.parquet"
+                connection.execute(f"copy ({rows}) to '{views[view]}' (format parquet)")
+        return run_suite(settings, suite_of(*rules), views)
+
+    return run
+
+
+def publish(settings, key, query, edition=EDITION):
+    """Publish the rows of a query as a table."""
+    with connect(settings) as connection:
+        return tables.publish(
+            settings, connection, key, edition, query, recipe="made up", inputs={}
+        )
+
+
+@pytest.fixture(scope="session")
+def judged(refreshed, tmp_path_factory):
+    """A copy of the refreshed installation: verdicts may be added to it, tables not altered."""
+    return copy_of(refreshed, tmp_path_factory.mktemp("judged"))
+
+
+@pytest.fixture(scope="session")
+def candidate(judged, tmp_path_factory):
+    """Every released table as a candidate's file: the mart, re-keyed."""
+    folder = tmp_path_factory.mktemp("candidate")
+    files = {}
+    with connect(judged) as connection:
+        define_pseudonym(connection, scope_key(judged, f"release/{EDITION}"))
+        for table in {
+            table.name: table for spec in release_specs() for table in spec.tables
+        }.values():
+            mart = tables.require(judged, table.key, EDITION)
+            columns = ", ".join(
+                f"pseudonym({column.name}) as {column.name}" if column.is_pseudonym else column.name
+                for column in table.columns
+            )
+            files[table.name] = folder / f"{table.name}.parquet"
+            connection.execute(
+                f"copy (select {columns} from read_parquet({text(mart.path)})) "
+                f"to {text(files[table.name])} (format parquet)"
+            )
+    return files

@@ -1,0 +1,321 @@
+"""Never a name outside the secure zone.
+
+Twenty made-up people whose values occur nowhere else are planted in a supply, some in rows that
+fail. The supply is refreshed, and every kind of failure is forced. Then every byte the platform
+wrote outside `secure/` and `landing/` is looked through, with what is compressed or columnar
+opened, and so is everything it printed.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import logging
+import shutil
+import sqlite3
+import zlib
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from datafirst_platform import tables
+from datafirst_platform.engine import connect, text
+from datafirst_platform.identity import TableKey
+from datafirst_platform.refresh import refresh
+from tests.conftest import copy_of
+
+EDITION = "2025"
+SECRET_FOLDERS = ("secure", "landing")
+
+
+def canaries():
+    """Twenty people; every value is one that no generator of ours makes."""
+    made = []
+    for number in range(20):
+        tag = chr(ord("A") + number)
+        born = date(1901, 2, 3) + timedelta(days=37 * number)
+        made.append(
+            {
+                "first_name": f"ZYXQUOR{tag}WEN",
+                "last_name": f"QVEXHOLLOW{tag}BY",
+                "date_of_birth": born.isoformat(),
+                "address_line_1": f"{9100 + number} JXQTHORNWAY",
+                "post_town": f"KWZXMOUTH{tag}",
+                "postcode": f"ZX{10 + number} 9QJ",
+                "pnc_id": f"1901/91827{number:02d}X",
+                "cro_number": f"9182{number:02d}/01X",
+            }
+        )
+    return made
+
+
+def needles():
+    """What must not be found: each value, and dates in both forms suppliers use."""
+    found = set()
+    for person in canaries():
+        for column, value in person.items():
+            found.add(value)
+            if column == "postcode":
+                found.add(value.replace(" ", ""))
+            if column == "date_of_birth":
+                year, month, day = value.split("-")
+                found.add(f"{day}/{month}/{year}")
+    return sorted(found)
+
+
+def plant(settings):
+    """Give twenty rows of LIBRA's cases the canaries' identities; half of them are made to fail."""
+    (folder,) = (settings.landing / "libra").glob(f"{EDITION}-*")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    entry = next(file for file in manifest["files"] if file["table"] == "libra_cases")
+    packed = (folder / entry["path"]).read_bytes()
+    content = gzip.decompress(packed).decode()
+    rows = list(csv.DictReader(io.StringIO(content)))
+    header = list(rows[0])
+    persons = [row for row in rows if row["defendant_type"] == "P"]
+    spoiled = ("date_of_birth", "sex", "first_hearing_date", "court_code", "defendant_type")
+    for number, person in enumerate(canaries()):
+        row = persons[number * 7]
+        row.update(person)
+        if number >= 10:
+            # The value that breaks the rule is itself a canary's.
+            row[spoiled[number % 5]] = person["last_name"]
+    text_out = io.StringIO()
+    writer = csv.DictWriter(text_out, header, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write(folder, manifest, entry, gzip.compress(text_out.getvalue().encode(), mtime=0))
+
+
+def write(folder, manifest, entry, packed):
+    """Replace a delivered file and tell the manifest so."""
+    (folder / entry["path"]).write_bytes(packed)
+    entry["sha256"] = hashlib.sha256(packed).hexdigest()
+    entry["bytes"] = len(packed)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def texts_of(path: Path):
+    """Everything a file says, opened as far as it opens."""
+    raw = path.read_bytes()
+    yield raw
+    if path.suffix == ".gz":
+        yield gzip.decompress(raw)
+    if raw[:4] == b"PAR1":
+        table = pq.read_table(path)
+        for column in table.columns:
+            for value in column.unique().to_pylist():
+                yield str(value).encode()
+        yield str(pq.read_metadata(path).metadata).encode()
+    if raw[:15] == b"SQLite format 3":
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            names = connection.execute("select name from sqlite_master where type = 'table'")
+            for (name,) in names.fetchall():
+                for row in connection.execute(f'select * from "{name}"'):
+                    for value in row:
+                        yield from unpacked(value)
+    if path.suffix == ".duckdb":
+        with duckdb.connect(str(path), read_only=True) as connection:
+            found = connection.execute(
+                "select table_schema, table_name from information_schema.tables "
+                "where table_type = 'BASE TABLE'"
+            ).fetchall()
+            for schema, name in found:
+                yield str(
+                    connection.execute(
+                        f'select columns(*)::varchar from "{schema}"."{name}"'
+                    ).fetchall()
+                ).encode()
+
+
+def unpacked(value):
+    if isinstance(value, str):
+        value = value.encode()
+    if isinstance(value, bytes):
+        yield value
+        try:
+            yield zlib.decompress(value)
+        except zlib.error:
+            return
+
+
+def found_in(root: Path):
+    """Which canaries stand where, outside the secret folders."""
+    wanted = [needle.encode() for needle in needles()]
+    wanted += [needle.encode("utf-16-le") for needle in needles()]
+    found = []
+    for path in sorted(root.rglob("*")):
+        relative = path.relative_to(root)
+        if not path.is_file() or relative.parts[0] in SECRET_FOLDERS:
+            continue
+        for said in texts_of(path):
+            upper = said.upper()
+            hits = [needle for needle in wanted if needle.upper() in upper]
+            if hits:
+                found.append((str(relative), hits[:3]))
+                break
+    return found
+
+
+def test_the_search_finds_what_is_there(tmp_path):
+    """The search itself is tested: a canary in each kind of file is found."""
+    person = canaries()[4]
+    (tmp_path / "plain.log").write_text(f"saw {person['first_name'].lower()}")
+    (tmp_path / "packed.csv.gz").write_bytes(gzip.compress(person["postcode"].encode()))
+    with duckdb.connect() as connection:
+        connection.execute(f"copy (select '{person['pnc_id']}' as p) to '{tmp_path}/t.parquet'")
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.execute(f"create table t as select date '{person['date_of_birth']}' as d")
+    with sqlite3.connect(tmp_path / "runs.db") as connection:
+        connection.execute("create table t (b blob)")
+        connection.execute(
+            "insert into t values (?)", [zlib.compress(person["last_name"].encode())]
+        )
+    found = {name for name, _ in found_in(tmp_path)}
+    assert found == {"plain.log", "packed.csv.gz", "t.parquet", "warehouse.duckdb", "runs.db"}
+
+
+@pytest.fixture
+def planted(supplied, tmp_path):
+    settings = copy_of(supplied, tmp_path)
+    plant(settings)
+    return settings
+
+
+def test_no_canary_leaves_the_secure_zone(planted, capfd, caplog, monkeypatch):
+    caplog.set_level(logging.DEBUG)
+    settings = planted
+    printed = []
+
+    done = refresh(settings, EDITION, printed.append)
+    assert done.succeeded, (done.steps, done.failed_checks)
+    quarantined = tables.require(settings, TableKey.of("quarantine", "libra_cases"), EDITION)
+    assert quarantined.rows >= 10
+
+    # The canaries did come in: the secure zone holds them, so that finding none elsewhere counts.
+    identities = tables.require(settings, TableKey.of("identities", "libra_cases"), EDITION)
+    with connect(settings) as connection:
+        held = connection.execute(
+            f"select count(*) from read_parquet({text(identities.path)}) "
+            "where first_name like 'ZYXQUOR%'"
+        ).fetchall()[0][0]
+    assert held == 10
+
+    for force in (
+        refused_file,
+        broken_engine_in_extracts,
+        broken_engine_in_linkage,
+        failing_gate,
+        failing_dbt,
+        unforeseen_error,
+    ):
+        with monkeypatch.context() as patched:
+            force(settings, patched)
+            failed = refresh(settings, EDITION, printed.append)
+            assert not failed.succeeded, force.__name__
+            printed += [step.reason for step in failed.steps]
+        reset(settings)
+
+    out = capfd.readouterr()
+    said = "\n".join([*printed, out.out, out.err, caplog.text]).upper()
+    assert not [needle for needle in needles() if needle.upper() in said]
+    assert found_in(settings.home) == []
+
+
+def reset(settings):
+    """Forget what stands, so that the next failure is met afresh."""
+    for pointer in settings.home.rglob("CURRENT"):
+        pointer.unlink()
+
+
+def refused_file(settings, _patched):
+    """No header row: what stands in its place is a person. Delivered as a later sequence."""
+    (folder,) = (settings.landing / "libra").glob(f"{EDITION}-*")
+    headless = folder.with_name(f"{EDITION}-2")
+    shutil.copytree(folder, headless)
+    manifest = json.loads((headless / "manifest.json").read_text())
+    manifest |= {"delivery": headless.name, "sequence": 2}
+    entry = next(file for file in manifest["files"] if file["table"] == "libra_cases")
+    content = gzip.decompress((headless / entry["path"]).read_bytes()).decode()
+    rows = content.split("\n")
+    people = [row for row in rows if "ZYXQUOR" in row]
+    write(
+        headless, manifest, entry, gzip.compress("\n".join([*people, *rows[1:]]).encode(), mtime=0)
+    )
+
+
+def broken_engine_in_extracts(settings, patched):
+    shutil.rmtree(settings.landing / "libra" / f"{EDITION}-2")
+    from datafirst_platform.extracts import extraction
+
+    real = extraction.content_query
+    patched.setattr(
+        extraction,
+        "content_query",
+        lambda *arguments: (
+            f"select cast(first_name as integer) as record_key "
+            f"from ({extraction.identities_query(arguments[0])})"
+            if arguments[0].contract.table == "libra_cases"
+            else real(*arguments)
+        ),
+    )
+
+
+def broken_engine_in_linkage(settings, patched):
+    from datafirst_platform.linkage import linking
+
+    def explode(connection, *_arguments, **_keywords):
+        table = tables.require(settings, TableKey.of("identities", "libra_cases"), EDITION)
+        connection.execute(
+            f"select error(first_name || last_name) from read_parquet({text(table.path)}) "
+            "where first_name like 'ZYXQUOR%'"
+        ).fetchall()
+
+    patched.setattr(linking, "load_records", explode)
+
+
+def failing_gate(settings, patched):
+    from datafirst_platform.quality import verdicts
+
+    real = verdicts.run_suite
+
+    def impossible(settings, suite, views, *arguments, **keywords):
+        outcomes = real(settings, suite, views, *arguments, **keywords)
+        import dataclasses
+
+        return tuple(dataclasses.replace(each, passed=False) for each in outcomes)
+
+    patched.setattr(verdicts, "run_suite", impossible)
+    for verdict in settings.audit.rglob("*.json"):
+        verdict.unlink()
+
+
+def failing_dbt(settings, patched):
+    from datafirst_platform.extracts import extraction
+
+    real = extraction.content_query
+    patched.setattr(
+        extraction,
+        "content_query",
+        lambda *arguments: (
+            f"select * replace ('X' as court_code) from ({real(*arguments)})"
+            if arguments[0].contract.table == "libra_cases"
+            else real(*arguments)
+        ),
+    )
+    for verdict in settings.audit.rglob("*.json"):
+        verdict.unlink()
+
+
+def unforeseen_error(settings, patched):
+    from datafirst_platform.linkage import linking
+
+    def explode(*_arguments, **_keywords):
+        person = canaries()[0]
+        raise KeyError(f"{person['first_name']} {person['last_name']} {person['date_of_birth']}")
+
+    patched.setattr(linking, "load_records", explode)

@@ -1,0 +1,217 @@
+"""Nothing is released past a gate: each one is made to fail, and every way round is tried."""
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner
+
+from datafirst_platform import tables
+from datafirst_platform.cli import main
+from datafirst_platform.definitions import build_definitions
+from datafirst_platform.engine import connect, text
+from datafirst_platform.identity import TableKey
+from datafirst_platform.instance import instance_in_use
+from datafirst_platform.marts.project import release_specs
+from datafirst_platform.quality.suites import EXPECTATIONS
+from datafirst_platform.quality.verdicts import DBT_GATE, check_table, verdict_path
+from datafirst_platform.refresh import refresh
+from datafirst_platform.releases import bundle
+from datafirst_platform.releases.candidate import build_release
+from datafirst_platform.safe_errors import GateRefused
+
+EDITION = "2025"
+SPECS = {spec.name: spec for spec in release_specs()}
+GATED = sorted(
+    TableKey.of(file.parent.name, file.stem)
+    for file in EXPECTATIONS.glob("*/*.yaml")
+    if file.parent.name != "releases"
+)
+
+
+def republish(settings, key, query):
+    """Publish other rows as the table, from the same inputs, as a faulty step would."""
+    standing = tables.require(settings, key, EDITION)
+    with connect(settings) as connection:
+        source = f"read_parquet({text(standing.path)})"
+        return tables.publish(
+            settings,
+            connection,
+            key,
+            EDITION,
+            query.format(table=source),
+            order_by=[standing.columns[0][0]],
+            recipe=standing.recipe,
+            inputs=standing.inputs,
+        )
+
+
+def without_releases(settings):
+    """As before anything was released, so that whatever is built now counts."""
+    for each in bundle.releases(settings):
+        for file in each.path.rglob("*"):
+            if file.is_file():
+                file.unlink()
+    assert not bundle.releases(settings)
+
+
+def releases_of(key, settings):
+    """The releases that follow from a table."""
+    found = set()
+    for spec in SPECS.values():
+        queue = [TableKey.of("marts", table.name) for table in spec.tables]
+        while queue:
+            version = tables.current(settings, queue.pop(), EDITION)
+            if version is None:
+                continue
+            if version.key == key:
+                found.add(spec.name)
+            for label in version.inputs:
+                stage, _, table = label.partition("/")
+                if stage in ("extracts", "linkage", "marts", "identities"):
+                    queue.append(TableKey.of(stage, table))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("key", GATED, ids=str)
+def test_each_gate_fails_on_bad_data_and_the_release_is_refused(installation, key):
+    without_releases(installation)
+    # Every table loses its rows: a fault no suite may let pass.
+    republish(installation, key, "select * from {table} where false")
+
+    verdict = check_table(installation, key, EDITION)
+    assert not verdict.passed
+    for name in releases_of(key, installation):
+        with pytest.raises(GateRefused) as refused:
+            build_release(installation, EDITION, SPECS[name])
+        assert str(key) in str(refused.value)
+        assert "failed gate expectations" in str(refused.value)
+    assert not bundle.releases(installation)
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_a_failed_dbt_test_refuses_the_release(installation, name):
+    without_releases(installation)
+    table = SPECS[name].tables[0].name
+    version = tables.require(installation, TableKey.of("marts", table), EDITION)
+    path = verdict_path(installation, version.key, EDITION, version.version, DBT_GATE)
+    path.unlink()
+
+    with pytest.raises(GateRefused, match=f"marts/{table}.*never judged by gate {DBT_GATE}"):
+        build_release(installation, EDITION, SPECS[name])
+    assert not bundle.releases(installation)
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_a_candidate_that_breaks_its_own_suite_is_refused(installation, name, monkeypatch):
+    """The candidate's own gate: here the re-keying is broken, so internal ids would go out."""
+    without_releases(installation)
+    from datafirst_platform.releases import candidate
+
+    monkeypatch.setattr(
+        candidate,
+        "define_pseudonym",
+        lambda connection, _key: connection.execute(
+            "create or replace temp macro pseudonym(plain) as 'not-a-pseudonym-' || plain"
+        ),
+    )
+    with pytest.raises(GateRefused, match="releases/"):
+        build_release(installation, EDITION, SPECS[name])
+    assert not bundle.releases(installation)
+    assert not list(installation.releases.glob("*/.stage-*"))
+
+
+def materialize_alone(settings, name, selection):
+    definitions = build_definitions(settings)
+    job = dg.define_asset_job("alone", selection=selection)
+    with instance_in_use(settings) as instance:
+        resolved = dg.Definitions(
+            assets=definitions.assets,
+            asset_checks=definitions.asset_checks,
+            jobs=[job],
+            executor=dg.in_process_executor,
+        )
+        return resolved.resolve_job_def("alone").execute_in_process(
+            instance=instance, partition_key=EDITION, raise_on_error=False
+        )
+
+
+def reason(result):
+    (failure,) = [
+        event for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_FAILURE
+    ]
+    return failure.step_failure_data.user_failure_data.description
+
+
+def test_releasing_alone_after_a_failed_gate_is_refused(installation):
+    without_releases(installation)
+    key = TableKey.of("marts", "crown_cases")
+    republish(installation, key, "select * from {table} where false")
+    assert not check_table(installation, key, EDITION).passed
+
+    alone = dg.AssetSelection.assets(["releases", "crown"])
+    result = materialize_alone(installation, "crown", alone)
+    assert not result.success
+    assert "failed gate expectations" in reason(result)
+    assert not bundle.releases(installation)
+
+
+def test_refreshing_without_checks_releases_nothing(landed):
+    everything = dg.AssetSelection.all().without_checks()
+    result = materialize_alone(landed, "crown", everything)
+
+    assert not result.success
+    assert not bundle.releases(landed)
+    failed = [e for e in result.all_events if e.event_type == dg.DagsterEventType.STEP_FAILURE]
+    assert {event.step_key.partition("__")[0] for event in failed} == {"releases"}
+
+
+def test_data_rebuilt_after_the_check_is_refused(installation):
+    without_releases(installation)
+    key = TableKey.of("linkage", "crown_people")
+    republish(installation, key, "select * from {table} where record_key > '8'")
+
+    with pytest.raises(GateRefused, match="was made before linkage/crown_people was rebuilt"):
+        build_release(installation, EDITION, SPECS["crown"])
+
+
+def test_data_altered_in_place_is_refused(installation):
+    without_releases(installation)
+    version = tables.require(installation, TableKey.of("marts", "crown_cases"), EDITION)
+    version.path.write_bytes(version.path.read_bytes() + b"\0")
+
+    with pytest.raises(GateRefused, match="not the file that was published"):
+        build_release(installation, EDITION, SPECS["crown"])
+
+
+def test_a_failed_gate_stops_the_run_before_the_marts(landed):
+    """A supplier sends mostly broken rows: the receipt's gate stops the refresh."""
+    from datafirst_platform.editions import edition
+    from datafirst_platform.synthetic import make_supply
+
+    make_supply(
+        landed,
+        edition(EDITION),
+        people=400,
+        seed=3,
+        sources=["libra"],
+        sequence=2,
+        faults=["shifted_columns"],
+    )
+    done = refresh(landed, EDITION, lambda _: None)
+
+    assert not done.succeeded
+    assert not bundle.releases(landed)
+
+
+def test_the_command_line_says_why_and_exits_with_5(installation):
+    republish(
+        installation, TableKey.of("marts", "crown_cases"), "select * from {table} where false"
+    )
+    environment = {
+        "DATAFIRST_HOME": str(installation.home),
+        "DATAFIRST_KEYS": str(installation.keys),
+    }
+    done = CliRunner().invoke(main, ["release", "build", "crown", EDITION], env=environment)
+
+    assert done.exit_code == 5
+    assert "marts/crown_cases" in done.output
+    assert "datafirst refresh 2025" in done.output
