@@ -116,10 +116,12 @@ class ReceivedText:
     Attributes:
         path: plain text to read: the file itself, or its unpacked copy in the spill folder.
         lines: lines of text, counted by their ends.
+        one_ending: whether every line ends alike, so that a carriage return is nothing else.
     """
 
     path: Path
     lines: int
+    one_ending: bool
 
 
 def inspect_delivery(settings: Settings, edition: str, source: str) -> DeliveryStatus:
@@ -199,16 +201,16 @@ def receive_text(file: DeliveredFile, scratch: Path) -> ReceivedText:
     """
     if not file.name.endswith(".gz"):
         with file.path.open("rb") as stream:
-            return ReceivedText(file.path, _check_text(file.name, stream, None))
+            return ReceivedText(file.path, *_check_text(file.name, stream, None))
     limit = max(_EXPANSION_FLOOR, file.bytes * _EXPANSION_LIMIT)
     unpacked = scratch / f"{file.sha256[:16]}.csv"
     try:
         with gzip.open(file.path, "rb") as stream, unpacked.open("wb") as target:
-            lines = _check_text(file.name, stream, _Bounded(target, file.name, limit))
+            counted = _check_text(file.name, stream, _Bounded(target, file.name, limit))
     except (gzip.BadGzipFile, EOFError, zlib.error):
         msg = f"{file.name}: broken or truncated gzip. Ask for it to be packed and sent again."
         raise DeliveryRefused(msg) from None
-    return ReceivedText(unpacked, lines)
+    return ReceivedText(unpacked, *counted)
 
 
 class _Bounded:
@@ -230,12 +232,14 @@ class _Bounded:
         self.target.write(block)
 
 
-def _check_text(name: str, stream: BinaryIO | gzip.GzipFile, copy: _Bounded | None) -> int:
-    """Check a stream block by block, copying it where asked; return its number of lines."""
+def _check_text(
+    name: str, stream: BinaryIO | gzip.GzipFile, copy: _Bounded | None
+) -> tuple[int, bool]:
+    """Check a stream block by block, copying it where asked; return what `ReceivedText` says."""
     import numpy as np
 
     decoder = codecs.getincrementaldecoder("utf-8")()
-    offset = ends = 0
+    offset = ends = returns = 0
     last = b"\n"
     while block := stream.read(_BLOCK):
         nul = block.find(b"\0")
@@ -253,12 +257,14 @@ def _check_text(name: str, stream: BinaryIO | gzip.GzipFile, copy: _Bounded | No
                 raise _not_utf8(name, offset - len(pending) + error.start) from None
         if copy is not None:
             copy.write(block)
-        ends += int(np.count_nonzero(np.frombuffer(block, np.uint8) == ord("\n")))
+        octets = np.frombuffer(block, np.uint8)
+        ends += int(np.count_nonzero(octets == ord("\n")))
+        returns += int(np.count_nonzero(octets == ord("\r")))
         offset += len(block)
         last = block[-1:]
     if decoder.getstate()[0]:
         raise _not_utf8(name, offset - len(decoder.getstate()[0]))
-    return ends + (last != b"\n")
+    return ends + (last != b"\n"), returns in {0, ends}
 
 
 def _not_utf8(name: str, offset: int) -> DeliveryRefused:

@@ -142,8 +142,6 @@ def extract_source(
     scratch.mkdir(mode=0o700)
     try:
         with connect(settings) as connection:
-            # Joins then look up in the table on their right, and rows keep the order of files.
-            connection.execute("set disabled_optimizers = 'join_order,build_side_probe_side'")
             define_pseudonym(connection, scope_key(settings, "records"))
             read = _read(connection, settings, delivery, scratch, tell)
             _publish(connection, settings, edition, delivery, read, recipe, tell)

@@ -112,10 +112,9 @@ class ReadTable:
     files: tuple[ReadFile, ...]
     reasons: tuple[tuple[str, str | None], ...]
 
-    @property
-    def accepted(self) -> str:
-        """SQL condition on `raw` (alias `r`) that leaves the accepted rows, in their order."""
-        return f"r.rowid not in (select row from {self.faults})"
+    def accepted(self, alias: str = "r") -> str:
+        """SQL condition that leaves the accepted rows of `raw` under that alias."""
+        return f"{alias}.rowid not in (select row from {self.faults})"
 
 
 def read_table(
@@ -151,7 +150,7 @@ def read_table(
         connection.execute(
             f"create or replace temp table {raw} as "
             + " union all ".join(
-                f"select *, {record_key(contract)} as _record_key, {at}::utinyint as _file "
+                f"select *, {record_key(contract)} as _record_key, {at}::usmallint as _file "
                 f"from ({scan.query})"
                 for at, scan in enumerate(scans)
             )
@@ -183,9 +182,9 @@ def find_orphans(
         connection.execute(
             f"""insert into {child.faults}
             select r.rowid, {reason} from {child.raw} r
-            where {child.accepted} and not exists (
+            where {child.accepted()} and not exists (
                 select 1 from {parent.raw} p
-                where {parent.accepted.replace("r.rowid", "p.rowid")}
+                where {parent.accepted("p")}
                   and {joined(contract, parent.contract)})"""
         )
 
@@ -230,7 +229,7 @@ def _scan_csv(contract: Contract, file: DeliveredFile, scratch: Path) -> _Scan:
     extra = [f"_more{at}" for at in range(len(names))]
     declared = ", ".join(f"{text(each)}: 'VARCHAR'" for each in (*names, *extra))
     # A line for each row means that no field holds a line end, and every core can read.
-    parallel = received.lines == file.rows + 1
+    parallel = received.one_ending and received.lines == file.rows + 1
     query = f"""
         select {", ".join(name(each) for each in names)},
             case
@@ -249,22 +248,23 @@ def _unreadable(scans: Sequence[_Scan], error: duckdb.Error) -> PlatformError:
     message = str(error)
     # Causes are looked for outside the line it quotes, which could hold any text.
     spoken = re.sub(r"Original Line:.*?\n(?=Expected|Value|Maximum|Invalid|\n|\Z)", "", message)
-    scan = next((each for each in scans if f"file = {each.path}" in spoken), scans[0])
+    found = [each for each in scans if str(each.path) in spoken] or list(scans)
     if isinstance(error, duckdb.OutOfMemoryException | duckdb.InternalException):
         try:
-            with values_withheld(f"Reading {scan.file.table}"):
+            with values_withheld(f"Reading {found[0].file.table}"):
                 raise error
         except PlatformError as told:
             return told
-    if not scan.header:
-        msg = f"{scan.file.name}: its Parquet is damaged. Ask for it to be written and sent again."
+    names = " or ".join(each.file.name for each in found)
+    if not any(each.header for each in found):
+        msg = f"{names}: its Parquet is damaged. Ask for it to be written and sent again."
         return DeliveryRefused(msg)
     line = _LINE.search(spoken)
     where = f" at line {line[1]}" if line else ""
     cause = next((told for mark, told in _CAUSES if mark in spoken), "it is not RFC 4180 text")
     return DeliveryRefused(
-        f"{scan.file.name}: cannot be read{where}: {cause}. Ask the supplier to export it again "
-        "with every quote doubled and one kind of line end."
+        f"{names}: cannot be read{where}: {cause}. Ask the supplier to export it again with every "
+        "quote doubled and one kind of line end."
     )
 
 

@@ -9,8 +9,9 @@ from datafirst_platform.extracts.contracts import ColumnSchema
 from datafirst_platform.linkage.cases import link_cases
 from datafirst_platform.linkage.charts import model_chart, quality_chart
 from datafirst_platform.linkage.evaluation import Quality, evaluate
-from datafirst_platform.linkage.linking import Linked, link_across, link_dataset, table_name
+from datafirst_platform.linkage.linking import link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
+from datafirst_platform.linkage.publishing import CASES, PEOPLE, Linked, table_key
 from datafirst_platform.metadata import column_schema, materialized, step
 from datafirst_platform.settings import Settings
 
@@ -62,7 +63,7 @@ def build_linkage(
 
 
 def _parts(model: LinkageModel) -> tuple[str, ...]:
-    return ("cases",) if model.kind == "cases" else ("edges", "people", "counts")
+    return CASES if model.kind == "cases" else PEOPLE
 
 
 def _upstream(model: LinkageModel) -> list[dg.AssetKey]:
@@ -71,10 +72,9 @@ def _upstream(model: LinkageModel) -> list[dg.AssetKey]:
         return [dg.AssetKey(["identities", table]) for table in model.members]
     identities = {table for member in model.members for table in linkage_model(member).members}
     linked = [model.people] if model.people else model.members
-    part = "people" if model.people else "edges"
     return [
         *(dg.AssetKey(["identities", table]) for table in sorted(identities)),
-        *(dg.AssetKey(["linkage", table_name(dataset, part)]) for dataset in linked),
+        *(dg.AssetKey(table_key(dataset, "people")) for dataset in linked),
     ]
 
 
@@ -91,7 +91,7 @@ def _linkage(
 ) -> dg.AssetsDefinition:
     specs = [
         dg.AssetSpec(
-            ["linkage", table_name(model.dataset, part)],
+            list(table_key(model.dataset, part)),
             deps=_upstream(model),
             description=f"{_WHAT[part]}. {model.description}",
             group_name="linkage",
@@ -132,10 +132,7 @@ def _linkage(
 def _results(
     model: LinkageModel, linked: Linked, quality: Quality | None
 ) -> Iterator[dg.MaterializeResult]:
-    versions = {"edges": linked.edges, "people": linked.people, "counts": linked.counts}
-    if model.kind == "cases":
-        versions = {"cases": linked.people}
-    for part, version in versions.items():
+    for part, version in linked.tables.items():
         extra: dict[str, Any] = {}
         if part in ("people", "cases"):
             extra = {"counts": _counts(linked), **_quality(quality)}
@@ -148,7 +145,7 @@ def _results(
 def _counts(linked: Linked) -> dg.MarkdownMetadataValue:
     rows = "\n".join(
         f"| {measure} | {level} | {value:,} |"
-        for (measure, level), value in sorted(linked.counted.items())
+        for (measure, level), value in sorted(linked.counts.items())
     )
     return dg.MetadataValue.md(f"| count | of | rows |\n| --- | --- | ---: |\n{rows}")
 
@@ -158,7 +155,8 @@ def _quality(quality: Quality | None) -> dict[str, Any]:
     if quality is None:
         return {}
     rows = "\n".join(
-        f"| {each.scope} | {each.level} | {each.precision:.4f} | {each.recall:.4f} | {each.f1:.4f} |"
+        f"| {each.scope} | {each.level} "
+        f"| {each.precision:.4f} | {each.recall:.4f} | {each.f1:.4f} |"
         for each in quality.measures
     )
     middle = [each for each in quality.measures if each.level == "medium"]

@@ -84,6 +84,42 @@ def clusters(
     return found
 
 
+def one_to_one(pairs: Pairs) -> Ints:
+    """The pairs, by position, that link every record at most once: the strongest first.
+
+    Ties go to the smaller left record, then to the smaller right one.
+    """
+    import numpy as np
+
+    order = np.lexsort((pairs.right, pairs.left, -pairs.weight))
+    chosen: Ints = np.empty(0, dtype=np.int64)
+    while len(order):
+        mutual = _mutually_best(pairs.left[order], pairs.right[order])
+        taken = order[mutual]
+        chosen = np.concatenate([chosen, taken])
+        free = ~(
+            np.isin(pairs.left[order], pairs.left[taken])
+            | np.isin(pairs.right[order], pairs.right[taken])
+        )
+        order = order[free]
+    return np.sort(chosen)
+
+
+def _mutually_best(one: Ints, other: Ints) -> NDArray[np.bool_]:
+    """Which pairs, listed best first, come first for both their sides.
+
+    The sides are numbered from 0 and may share numbers only if they mean the same thing.
+    """
+    import numpy as np
+
+    rank = np.arange(len(one))
+    foremost = np.full(int(max(one.max(), other.max())) + 1, len(one))
+    np.minimum.at(foremost, one, rank)
+    np.minimum.at(foremost, other, rank)
+    mutual: NDArray[np.bool_] = (foremost[one] == rank) & (foremost[other] == rank)
+    return mutual
+
+
 def _joined(labels: Ints, left: Ints, right: Ints) -> Ints:
     """Components of the clusters once these records are joined."""
     import numpy as np
@@ -113,17 +149,39 @@ def _merge(labels: Ints, links: Pairs, guard: Guard) -> Ints:
     """Merge clusters by their strongest allowed links, in rounds of mutually best pairs."""
     import numpy as np
 
+    one, other = labels[links.left], labels[links.right]
+    apart = one != other
+    if not apart.any():
+        return labels
+    # Few clusters have a link outwards: number those anew and leave the rest alone.
+    linked = np.zeros(len(labels), dtype=bool)
+    linked[one[apart]] = linked[other[apart]] = True
+    nodes = np.flatnonzero(linked[labels])
+    place = np.zeros(len(labels), dtype=np.int64)
+    place[nodes] = np.arange(len(nodes))
+    carries = linked[labels[guard.holder]]
+    few = Guard(guard.member[nodes], place[guard.holder[carries]], guard.identifier[carries])
+    between = Pairs(place[links.left[apart]], place[links.right[apart]], links.weight[apart])
+    merged = _rounds(place[labels[nodes]], between, few)
+    becomes = labels.copy()
+    becomes[nodes] = nodes[merged]
+    return becomes
+
+
+def _rounds(labels: Ints, links: Pairs, guard: Guard) -> Ints:
+    """Let each cluster join the one it links to best, where that one thinks so too, till none do."""
+    import numpy as np
+
     n = len(labels)
     left, right, weight = links.left, links.right, links.weight
-    members = int(guard.member.max(initial=0)) + 1
+    members = int(guard.member.max()) + 1
     while True:
         one, other = labels[left], labels[right]
         apart = one != other
         left, right, weight = left[apart], right[apart], weight[apart]
         if not len(left):
             return labels
-        one, other = one[apart], other[apart]
-        low, high = np.minimum(one, other), np.maximum(one, other)
+        low, high = np.minimum(one, other)[apart], np.maximum(one, other)[apart]
         order = np.lexsort((-weight, high, low))
         low, high, best = low[order], high[order], weight[order]
         first = np.flatnonzero(np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])])
@@ -144,11 +202,7 @@ def _merge(labels: Ints, links: Pairs, guard: Guard) -> Ints:
 
         order = np.lexsort((high, low, -best))
         low, high = low[order], high[order]
-        rank = np.arange(len(low))
-        foremost = np.full(n, len(low))
-        np.minimum.at(foremost, low, rank)
-        np.minimum.at(foremost, high, rank)
-        mutual = (foremost[low] == rank) & (foremost[high] == rank)
+        mutual = _mutually_best(low, high)
         becomes = np.arange(n)
         becomes[high[mutual]] = low[mutual]
         labels = becomes[labels]

@@ -93,7 +93,7 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
     model = linkage_model(dataset)
     truth = settings.secure / "truth" / edition
     if model.kind == "cases":
-        return None
+        return _evaluate_cases(settings, edition, model)
     members = model.members if model.kind == "across" else (dataset,)
     contract_of = {member: linkage_model(member).members[0] for member in members}
     if not all((truth / f"{table}.parquet").exists() for table in contract_of.values()):
@@ -114,6 +114,35 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
         scopes = ("all", "cross") if len(members) > 1 else ("all",)
         measures = tuple(_measure(connection, scope, level) for scope in scopes for level in LEVELS)
     return Quality(dataset, measures)
+
+
+def _evaluate_cases(settings: Settings, edition: str, model: LinkageModel) -> Quality | None:
+    """Compare linked cases with the true ones."""
+    file = settings.secure / "truth" / edition / f"{model.dataset}.parquet"
+    if not file.exists():
+        return None
+    cases = tables.require(settings, table_key(model.dataset, "cases"), edition)
+    members = [linkage_model(member).members[0] for member in model.members]
+    keys = [f"{table}_key" for table in members]
+    with connect(settings) as connection, values_withheld(f"Evaluating {model.dataset}"):
+        define_pseudonym(connection, scope_key(settings, "records"))
+        truth = ", ".join(
+            f"{_record_key(table)} as {key}" for table, key in zip(members, keys, strict=True)
+        )
+        connection.execute(
+            f"create temp table truth as select distinct {truth} from read_parquet({text(file)})"
+        )
+        true = connection.execute("select count(*) from truth").fetchall()[0][0]
+        measures = []
+        for level in LEVELS:
+            linked, both = connection.execute(
+                f"""select count(*), count(truth.{keys[0]})
+                from read_parquet({text(cases.path)}) left join truth using ({", ".join(keys)})
+                where match_weight >= ?""",
+                [model.thresholds[level]],
+            ).fetchall()[0]
+            measures.append(Measure("cases", level, linked, true, both))
+    return Quality(model.dataset, tuple(measures))
 
 
 def _record_key(table: str) -> str:

@@ -6,7 +6,7 @@ are cleaned, compared or clustered, and the link of cases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -19,8 +19,6 @@ from datafirst_platform.linkage.models import (
     LEVELS,
     LinkageModel,
     linkage_model,
-    splink_settings,
-    trained_model,
 )
 from datafirst_platform.linkage.publishing import (
     PEOPLE,
@@ -31,7 +29,14 @@ from datafirst_platform.linkage.publishing import (
     standing,
     table_key,
 )
-from datafirst_platform.linkage.scoring import block, load_records, score
+from datafirst_platform.linkage.scoring import (
+    HUNDREDTHS,
+    arrays,
+    load_records,
+    register,
+    score_candidates,
+    thresholds_of,
+)
 from datafirst_platform.linkage.standardise import define_macros
 from datafirst_platform.safe_errors import values_withheld
 from datafirst_platform.settings import Settings
@@ -40,7 +45,6 @@ from datafirst_platform.tables import TableVersion
 if TYPE_CHECKING:
     from datafirst_platform.linkage.clusters import Ints
 
-_HUNDREDTHS = 100
 _PERSONS = ", ".join(f"person_{level}" for level in LEVELS)
 
 _EDGES = """
@@ -69,7 +73,7 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
-        counts = _score(connection, model, sizes)
+        counts = score_candidates(connection, model, sizes)
         connection.execute(
             "create temp view nodes as select id as node, id, member, pnc from tuples"
         )
@@ -109,7 +113,7 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
-        counts = _score(connection, model, sizes)
+        counts = score_candidates(connection, model, sizes)
         known = " union all ".join(
             f"select {text(member)} as source_dataset, * from read_parquet({text(version.path)})"
             for member, version in zip(model.members, members, strict=True)
@@ -151,36 +155,19 @@ def _identities(settings: Settings, edition: str, model: LinkageModel) -> list[T
     ]
 
 
-def _score(
-    connection: duckdb.DuckDBPyConnection, model: LinkageModel, sizes: Sequence[int]
-) -> Counts:
-    """Make `edges` of `tuples`; count what went in."""
-    trained = trained_model(model)
-    by_rule, unreached = block(connection, model.blocking, len(sizes))
-    settings = splink_settings(trained.comparisons, trained.prior(sizes))
-    score(connection, settings, model.thresholds["low"])
-    records = connection.execute("select count(*) from records").fetchall()[0][0]
-    return {
-        ("records", ""): records,
-        ("tuples", ""): sum(sizes),
-        ("unlinkable", ""): unreached,
-        **{("pairs", rule): pairs for rule, pairs in by_rule.items()},
-    }
-
-
 def _cluster(
     connection: duckdb.DuckDBPyConnection, model: LinkageModel, given: Sequence[Ints] = ()
 ) -> None:
     """Make `clustered` (node, high, medium, low) of `nodes` (node, id, member, pnc) and `edges`."""
     import numpy as np
 
-    left, right, weight = _arrays(
+    left, right, weight = arrays(
         connection,
-        f"""select l.node as l, r.node as r, (match_weight * {_HUNDREDTHS})::integer as weight
+        f"""select l.node as l, r.node as r, (match_weight * {HUNDREDTHS})::integer as weight
         from edges join nodes as l on l.id = edges.l join nodes as r on r.id = edges.r""",
     )
-    node, member = _arrays(connection, "select node, member from nodes")
-    holder, identifier = _arrays(
+    node, member = arrays(connection, "select node, member from nodes")
+    holder, identifier = arrays(
         connection,
         "select node, dense_rank() over (order by pnc) - 1 as number from nodes "
         "where pnc is not null",
@@ -188,12 +175,14 @@ def _cluster(
     count = int(node.max(initial=-1)) + 1
     member_of = np.zeros(count, dtype=np.int64)
     member_of[node] = member
-    thresholds = [round(model.thresholds[level] * _HUNDREDTHS) for level in LEVELS]
     labels = clusters(
-        Pairs(left, right, weight), thresholds, Guard(member_of, holder, identifier), given
+        Pairs(left, right, weight),
+        thresholds_of(model),
+        Guard(member_of, holder, identifier),
+        given,
     )
     columns = dict(zip(LEVELS, labels, strict=True))
-    _register(connection, "clustered", {"node": np.arange(count), **columns})
+    register(connection, "clustered", {"node": np.arange(count), **columns})
 
 
 def _touched_people(connection: duckdb.DuckDBPyConnection, known: str) -> list[Ints]:
@@ -222,7 +211,7 @@ def _touched_people(connection: duckdb.DuckDBPyConnection, known: str) -> list[I
         f"join nodes {each} on {each}.record_key = nodes.person_{each}" for each in LEVELS
     )
     columns = ", ".join(f"{level}.node as {level}" for level in LEVELS)
-    return _arrays(connection, f"select {columns} from nodes {joins} order by nodes.node")
+    return arrays(connection, f"select {columns} from nodes {joins} order by nodes.node")
 
 
 def _rename(connection: duckdb.DuckDBPyConnection, known: str) -> None:
@@ -240,25 +229,6 @@ def _rename(connection: duckdb.DuckDBPyConnection, known: str) -> None:
     connection.execute(
         f"create temp table people as select source_dataset, record_key, {now} from ({known}) {joins}"
     )
-
-
-def _arrays(connection: duckdb.DuckDBPyConnection, query: str) -> list[Ints]:
-    """Columns of a query without NULLs, as arrays."""
-    import numpy as np
-
-    columns = connection.execute(query).fetchnumpy()
-    return [np.asarray(column, dtype=np.int64) for column in columns.values()]
-
-
-def _register(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, Ints]
-) -> None:
-    """Make a table of arrays."""
-    import pyarrow as pa
-
-    connection.register("arrays", pa.table(dict(columns)))
-    connection.execute(f"create or replace temp table {table} as select * from arrays")
-    connection.unregister("arrays")
 
 
 def _count_edges(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Counts:

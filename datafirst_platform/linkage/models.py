@@ -34,13 +34,13 @@ class BlockingRule:
 
     Attributes:
         name: of the rule.
-        on: parts of the key (`standardise.KEY_PARTS`, or columns of a case).
+        agree_on: parts of the key (`standardise.KEY_PARTS`, or columns of a case).
         ceiling: records a block may hold; pairs of a larger one are not scored by this rule.
         reason: why the rule earns its pairs.
     """
 
     name: str
-    on: tuple[str, ...]
+    agree_on: tuple[str, ...]
     ceiling: int
     reason: str
 
@@ -51,13 +51,13 @@ class TrainingSession:
 
     Attributes:
         name: of the session.
-        on: parts of the key its pairs agree on.
+        agree_on: parts of the key its pairs agree on.
         estimates: comparisons whose m it estimates; they may not look at what it blocks on.
         reason: why these pairs.
     """
 
     name: str
-    on: tuple[str, ...]
+    agree_on: tuple[str, ...]
     estimates: tuple[str, ...]
     reason: str
 

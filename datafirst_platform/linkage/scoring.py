@@ -9,21 +9,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from datafirst_platform.engine import text
-from datafirst_platform.linkage.models import BlockingRule
-from datafirst_platform.linkage.standardise import FIELDS, KEY_PARTS, standard_query
+from datafirst_platform.linkage.blocking import block
+from datafirst_platform.linkage.models import (
+    LEVELS,
+    LinkageModel,
+    splink_settings,
+    trained_model,
+)
+from datafirst_platform.linkage.standardise import FIELDS, standard_query
 from datafirst_platform.safe_errors import PlatformError
 
 if TYPE_CHECKING:
     from splink import DuckDBAPI, Linker
 
-MATCH_WEIGHT = "decimal(6, 2)"
+    from datafirst_platform.linkage.clusters import Ints
+
+HUNDREDTHS = 100
+"""Match weights are published and clustered in hundredths: float noise ends here."""
 
 
 def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[str, Path]]) -> int:
@@ -42,7 +50,7 @@ def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[
     Returns:
         The number of ids; those of organisations are not used.
     """
-    content = " || '|' || ".join(f"coalesce({field}::varchar, '')" for field in FIELDS)
+    fields = ", ".join(FIELDS)
     columns = ", ".join(f"{field} {kind}" for field, kind in FIELDS.items())
     connection.execute(
         "create or replace temp table standard "
@@ -55,8 +63,8 @@ def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[
             select {member} as member, {first} + row as id, * exclude (row),
                 case when pnc is not null or cro is not null
                     or (forename1 is not null and surname is not null and dob is not null
-                        and postcode is not null) then hash({content}) end as content
-            from ({standard_query(table, _numbered(connection, file))})"""
+                        and postcode is not null) then hash({fields}) end as content
+            from ({standard_query(table, numbered(connection, file))})"""
         )
         rows = connection.execute(f"select count(*) from read_parquet({text(file)})").fetchall()
         first += int(rows[0][0])
@@ -70,7 +78,6 @@ def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[
         select standard.id, member, record_key, coalesce(firsts.id, standard.id) as tuple
         from standard left join firsts using (member, content)"""
     )
-    fields = ", ".join(FIELDS)
     connection.execute(
         f"""create or replace temp table tuples as
         select id, member, {fields} from standard where content is null
@@ -82,7 +89,7 @@ def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[
     return first
 
 
-def _numbered(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
+def numbered(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
     """SQL for a file's rows, numbered in the order of their keys."""
     rows = f"read_parquet({text(file)}, file_row_number = true)"
     disordered = connection.execute(
@@ -92,71 +99,6 @@ def _numbered(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
     if disordered[0][0]:
         return f"select *, row_number() over (order by record_key) - 1 as row from {rows}"
     return f"select *, file_row_number as row from {rows}"
-
-
-def block(
-    connection: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], members: int
-) -> tuple[dict[str, int], int]:
-    """Make `pairs` (match_key, join_key_l, join_key_r) of `tuples`: each once, by its first rule.
-
-    Of one member all pairs within it, of several only those across. A key is one integer, NULL
-    where a part is NULL, so that a rule costs one integer join.
-
-    Returns:
-        Pairs by rule, and the number of tuples that no rule reaches.
-    """
-    keys = ", ".join(f"{key_sql(rule.on)} as key_{number}" for number, rule in enumerate(rules))
-    connection.execute(
-        f"create or replace temp table keys as select id, member, {keys} from tuples"
-    )
-    for number, rule in enumerate(rules):
-        crowded = (
-            connection.execute(
-                f"""create or replace temp table crowded as
-            select key_{number} as key from keys where key_{number} is not null
-            group by all having count(*) > {rule.ceiling}"""
-            )
-            .execute("select count(*) from crowded")
-            .fetchall()[0][0]
-        )
-        if crowded:
-            connection.execute(
-                f"update keys set key_{number} = null "
-                f"where key_{number} in (select key from crowded)"
-            )
-    connection.execute("drop table if exists crowded")
-    connection.execute(
-        "create or replace temp table pairs "
-        "(match_key utinyint, join_key_l integer, join_key_r integer)"
-    )
-    sides = list(combinations(range(members), 2)) if members > 1 else [(0, 0)]
-    for one, other in sides:
-        for number in range(len(rules)):
-            earlier = "".join(
-                f" and not coalesce(l.key_{each} = r.key_{each}, false)" for each in range(number)
-            )
-            connection.execute(
-                f"""insert into pairs select {number}, l.id, r.id
-                from (select * from keys where member = {one}) as l
-                join (select * from keys where member = {other}) as r
-                on l.key_{number} = r.key_{number} and l.id < r.id{earlier}"""
-            )
-    unreached = connection.execute(
-        "select count(*) from keys where "
-        + " and ".join(f"key_{number} is null" for number in range(len(rules)))
-    ).fetchall()[0][0]
-    connection.execute("drop table keys")
-    counted = dict(
-        connection.execute("select match_key, count(*) from pairs group by all").fetchall()
-    )
-    return {rule.name: counted.get(number, 0) for number, rule in enumerate(rules)}, unreached
-
-
-def key_sql(on: Sequence[str]) -> str:
-    """SQL of a blocking key over a standard record: one integer, NULL if a part is NULL."""
-    parts = [KEY_PARTS.get(part, part) for part in on]
-    known = " and ".join(f"{part} is not null" for part in parts)
-    return f"case when {known} then hash({', '.join(parts)}) end"
 
 
 @contextmanager
@@ -196,6 +138,47 @@ def score(
         scored = linker.inference.predict(threshold_match_weight=threshold, warning_mode="never")
         connection.execute(
             f"""create or replace temp table edges as
-            select id_l as l, id_r as r, match_weight::{MATCH_WEIGHT} as match_weight
+            select id_l as l, id_r as r, match_weight::decimal(6, 2) as match_weight
             from {scored.physical_name}"""
         )
+
+
+def score_candidates(
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, sizes: Sequence[int]
+) -> dict[tuple[str, str], int]:
+    """Block and score `tuples` with the trained model: make `edges`; count what went in."""
+    trained = trained_model(model)
+    by_rule, unreached = block(connection, model.blocking, len(sizes))
+    settings = splink_settings(trained.comparisons, trained.prior(sizes))
+    score(connection, settings, model.thresholds["low"])
+    records = connection.execute("select count(*) from records").fetchall()[0][0]
+    return {
+        ("records", ""): records,
+        ("tuples", ""): sum(sizes),
+        ("unlinkable", ""): unreached,
+        **{("pairs", rule): pairs for rule, pairs in by_rule.items()},
+    }
+
+
+def thresholds_of(model: LinkageModel) -> list[int]:
+    """The thresholds in hundredths, strictest first."""
+    return [round(model.thresholds[level] * HUNDREDTHS) for level in LEVELS]
+
+
+def arrays(connection: duckdb.DuckDBPyConnection, query: str) -> list[Ints]:
+    """Columns of a query without NULLs, as arrays."""
+    import numpy as np
+
+    columns = connection.execute(query).fetchnumpy()
+    return [np.asarray(column, dtype=np.int64) for column in columns.values()]
+
+
+def register(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, Ints]
+) -> None:
+    """Make a table of arrays."""
+    import pyarrow as pa
+
+    connection.register("arrays", pa.table(dict(columns)))
+    connection.execute(f"create or replace temp table {table} as select * from arrays")
+    connection.unregister("arrays")

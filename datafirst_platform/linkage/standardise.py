@@ -117,19 +117,20 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
         create or replace temp macro full_year(year) as
             year + case when year > 99 then 0 when year <= {cut_off.year % 100} then 2000 else 1900 end;
         create or replace temp macro pnc_number(year, serial, letter) as case
-            when serial > 0 and year between 1900 and {cut_off.year}
+            when serial between 1 and {_PNC_SERIALS - 1} and year between 1900 and {cut_off.year}
                 and check_letter((year % 100) * {_PNC_SERIALS} + serial) = letter
                 and year * {_PNC_SERIALS} + serial not in ({pncs})
             then year * {_PNC_SERIALS} + serial end;
-        create or replace temp macro split_pnc(x, digits, slash) as pnc_number(
+        create or replace temp macro split_pnc(x, digits, start) as pnc_number(
             full_year(whole(left(x, digits))),
-            whole(substr(x, digits + slash + 1, length(x) - digits - slash - 1)),
+            whole(substr(x, start, length(x) - start)),
             right(x, 1));
         create or replace temp macro canonical_pnc(x) as case
-            when regexp_full_match(x, '[0-9]{{4}}/[0-9]{{1,7}}[A-Z]') then split_pnc(x, 4, 1)
-            when regexp_full_match(x, '[0-9]{{2}}/[0-9]{{1,7}}[A-Z]') then split_pnc(x, 2, 1)
-            when regexp_full_match(x, '[0-9]{{11}}[A-Z]') then split_pnc(x, 4, 0)
-            when regexp_full_match(x, '[0-9]{{3,9}}[A-Z]') then split_pnc(x, 2, 0) end;
+            when not regexp_full_match(x, '([0-9]{{4}}|[0-9]{{2}})/?[0-9]{{1,7}}[A-Z]') then null
+            when instr(x, '/') = 5 then split_pnc(x, 4, 6)
+            when instr(x, '/') = 3 then split_pnc(x, 2, 4)
+            when length(x) = 12 then split_pnc(x, 4, 5)
+            when length(x) <= 10 then split_pnc(x, 2, 3) end;
         create or replace temp macro cro_number(file, year, serial, letter) as case
             when serial > 0 and check_letter(year * {_CRO_SERIALS} + serial) = letter
             then file + full_year(year) * {_CRO_SERIALS} + serial end;
@@ -187,7 +188,7 @@ def standard_query(table: str, source: str) -> str:
                 std_name({supplied("surname")}) as surname,
                 std_dob({supplied("date_of_birth", "date")}) as dob,
                 {sex} as sex,
-                replace(compact({supplied("postcode")}), '/', '') as postcode,
+                compact(replace({supplied("postcode")}, ' ', '')) as postcode,
                 compact({supplied("pnc")}) as pnc,
                 compact({supplied("cro")}) as cro
             from ({source})

@@ -14,6 +14,8 @@ from typing import Any
 import duckdb
 
 from datafirst_platform.engine import connect
+from datafirst_platform.linkage.blocking import block, key_sql
+from datafirst_platform.linkage.cases import prepare_cases
 from datafirst_platform.linkage.linking import prepare
 from datafirst_platform.linkage.models import (
     LinkageModel,
@@ -24,7 +26,7 @@ from datafirst_platform.linkage.models import (
     splink_settings,
     trained_model,
 )
-from datafirst_platform.linkage.scoring import block, key_sql, score, splink_linker
+from datafirst_platform.linkage.scoring import score, splink_linker
 from datafirst_platform.safe_errors import values_withheld
 from datafirst_platform.settings import Settings
 
@@ -50,7 +52,8 @@ def train(settings: Settings, edition: str, dataset: str) -> TrainedModel:
     """
     model = linkage_model(dataset)
     with connect(settings) as connection, values_withheld(f"Training {dataset}"):
-        sizes = prepare(settings, connection, edition, model)
+        make = prepare_cases if model.kind == "cases" else prepare
+        sizes = make(settings, connection, edition, model)
         comparisons = _from_random_pairs(connection, model)
         for session in model.sessions:
             comparisons |= _from_session(connection, model, session, comparisons, len(sizes))
@@ -98,7 +101,7 @@ def _from_session(
     chosen = {name: comparisons[name] for name in session.estimates}
     # The key has a name of its own: Splink would leave out every comparison that uses its columns.
     connection.execute(
-        f"create or replace temp table session as select *, {key_sql(session.on)} as session_key from tuples"
+        f"create or replace temp table session as select *, {key_sql(session.agree_on)} as session_key from tuples"
     )
     across = " and l.member <> r.member" if members > 1 else ""
     settings = splink_settings(model.for_splink(chosen), prior=0.5)

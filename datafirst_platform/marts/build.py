@@ -102,8 +102,9 @@ class DbtRun:
         skipped += sum(each.status == "skipped" for each in self.tests)
         if not failed and not skipped:
             return ""
-        listed = "\n".join(f"  - {each}" for each in sorted(failed))
-        return f"{listed}\n  - not run because of these: {skipped}"
+        if skipped:
+            failed.append(f"{skipped} tests and models were not run because of these")
+        return "\n".join(f"  - {each}" for each in failed)
 
 
 @dataclass(frozen=True)

@@ -294,6 +294,7 @@ def _parse(project: Path, manifest: Path) -> None:
         f"--project-dir={project}",
         f"--profiles-dir={project}",
         f"--target-path={staged}",
+        f"--log-path={staged}",
     ]
     done = subprocess.run(  # noqa: S603 - our own dbt, on our own project
         command,

@@ -25,7 +25,13 @@ def build_gates(
 def _gate(
     settings: Settings, partitions: dg.PartitionsDefinition, suite: Suite
 ) -> dg.AssetChecksDefinition:
-    others = {each.key for each in suite.companions if not each.previous} - {suite.key}
+    # A table of its own stage comes from the same step or from upstream: to wait for it, and so for
+    # its gate, would make circles.
+    others = {
+        each.key
+        for each in suite.companions
+        if not each.previous and each.key.stage != suite.key.stage
+    }
 
     @dg.asset_check(
         asset=dg.AssetKey(suite.key),

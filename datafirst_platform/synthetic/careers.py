@@ -257,7 +257,7 @@ def _courts(seed: int, people: People, person: Ints, nth: Ints, start: Ints, cod
 
     summons = np.char.startswith(kind, "Summary")
     charge_day = start - days(np.where(summons, 78.0, 40.0), 0.45)
-    before_charge = np.where(summons, 70.0, np.where(offences.crown[code] > 5, 88.0, 46.0))
+    before_charge = np.where(summons, 64.0, np.where(offences.crown[code] > 5, 88.0, 46.0))
     offence_day = charge_day - days(before_charge, 1.1) + 1
     offence_day = np.maximum(offence_day, people.born[person] + 3660)
     offence_day = np.where(people.is_company[person], charge_day - days(120.0, 0.6), offence_day)
@@ -267,7 +267,7 @@ def _courts(seed: int, people: People, person: Ints, nth: Ints, start: Ints, cod
     end_day = _working_day(start + np.where(at_once, 0, days(46.0, 0.9)))
 
     # To the Crown Court: how much more often an offence leads there than here, times the ratio.
-    share = (offences.crown * 0.110 / offences.magistrates).clip(0, 0.97)
+    share = (offences.crown * 0.112 / offences.magistrates).clip(0, 0.97)
     share = np.where(offences.kind == "Indictable only", 0.97, share)
     to_crown = rng.random(total) < np.where(people.is_company[person], 0.028, share[code])
     sort = rng.random(total)
@@ -284,7 +284,7 @@ def _courts(seed: int, people: People, person: Ints, nth: Ints, start: Ints, cod
     first = _working_day(receipt + days(np.where(route == FOR_TRIAL, 24.0, 28.0), 0.35))
     last = np.where(
         route == FOR_TRIAL,
-        np.where(rng.random(total) < 0.16, 0, days(285.0, 0.75)),
+        np.where(rng.random(total) < 0.16, 0, days(270.0, 0.75)),
         np.where(rng.random(total) < 0.5, 0, days(40.0, 0.6)),
     )
     # Most cases are brought where the person lives.
@@ -337,6 +337,7 @@ def _together(seed: int, people: People, cases: Cases) -> Cases:
     order = np.lexsort((cases.number, cases.first_hearing_day, cases.force))
     lead = np.arange(total)
     joins = rng.random(total) < 0.045
+    adult = cases.first_hearing_day - people.born[cases.person] >= 18 * 365.25
     before, after = order[:-1], order[1:]
     near = (
         joins[after]
@@ -344,6 +345,7 @@ def _together(seed: int, people: People, cases: Cases) -> Cases:
         & (cases.force[before] == cases.force[after])
         & (cases.person[before] != cases.person[after])
         & (np.abs(cases.first_hearing_day[before] - cases.first_hearing_day[after]) < 120)
+        & (adult[before] == adult[after])
         & ~people.is_company[cases.person[before]]
         & ~people.is_company[cases.person[after]]
     )

@@ -1,4 +1,4 @@
-"""What a source learns and loses between two extracts: corrections and withdrawals, and references.
+"""What sources share beside the clerk's hand: corrections, withdrawals, coverage, references.
 
 Every record carries the year from which its slips are put right and the year from which it is
 gone, drawn once: an edition is a view of the same draw at its cut-off.
@@ -6,6 +6,7 @@ gone, drawn once: an edition is a view of the same draw at its cut-off.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,6 +100,21 @@ def case_references(seed: int, chunk: int, cases: Cases) -> tuple[pa.Array, pa.A
         "/",
     )
     return urn, asn
+
+
+def still_held(shares: Sequence[tuple[float, float]], day: Ints, court: Ints) -> Bools:
+    """Whether a court still used a system on a day: once it has moved, it does not come back.
+
+    Args:
+        shares: times in years with the share of courts that still use it.
+        day: days since 1970-01-01.
+        court: index of the court.
+    """
+    times, levels = zip(*shares, strict=True)
+    # Golden-ratio steps spread the courts' turns evenly.
+    turn = (court + 1) * 0.6180339887 % 1
+    held: Bools = turn < np.interp(day / 365.25 + 1970, times, levels)
+    return held
 
 
 def _year(cut_off: int) -> int:

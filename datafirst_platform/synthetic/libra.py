@@ -6,15 +6,13 @@ What belongs here: which cases it holds, its columns and its habits. What does n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from datafirst_platform.synthetic import careers, lists, recording
 from datafirst_platform.synthetic.careers import Cases, Charges
-from datafirst_platform.synthetic.history import History, case_references
+from datafirst_platform.synthetic.history import History, case_references, still_held
 from datafirst_platform.synthetic.lists import Bools, Ints
 from datafirst_platform.synthetic.population import ETHNICITY, NEVER, People, calendar, stream
 
@@ -37,21 +35,6 @@ _HELD = (
 def holds(cases: Cases) -> Bools:
     """Which cases LIBRA holds: all to 2020, then those of courts that have not moved yet."""
     return still_held(_HELD, cases.first_hearing_day, cases.court)
-
-
-def still_held(shares: Sequence[tuple[float, float]], day: Ints, court: Ints) -> Bools:
-    """Whether a court still used a system on a day: once it has moved, it does not come back.
-
-    Args:
-        shares: times in years with the share of courts that still use it.
-        day: days since 1970-01-01.
-        court: index of the court.
-    """
-    times, levels = zip(*shares, strict=True)
-    # Golden-ratio steps spread the courts' turns evenly.
-    turn = (court + 1) * 0.6180339887 % 1
-    held: Bools = turn < np.interp(day / 365.25 + 1970, times, levels)
-    return held
 
 
 def case_id(cases: Cases) -> pa.Array:
@@ -203,25 +186,11 @@ def _offences(
             "verdict": recording.take(pa.array(["G", "NG", "W", "NONE"]), verdict),
             "disposal_code": recording.take(pa.array(_DISPOSALS), disposal),
             "disposal_date": recording.dates(end).cast(pa.string()),
-            "custodial_days": number_text(days),
-            "fine_amount": money_text(pence),
+            "custodial_days": recording.number_text(days),
+            "fine_amount": recording.money_text(pence),
             "person_id": pa.array(people.person_id[cases.person[case]]),
         }
     )
-
-
-def number_text(values: Ints) -> pa.Array:
-    """Whole numbers as text; negative ones stand for empty."""
-    return pa.array(values, mask=values < 0).cast(pa.string())
-
-
-def money_text(pence: Ints) -> pa.Array:
-    """Pence as pounds with two decimals; negative ones stand for empty."""
-    missing = pa.array(pence < 0)
-    text = pc.binary_join_element_wise(
-        pa.array(pence // 100).cast(pa.string()), recording.digits(pence % 100, 2), "."
-    )
-    return pc.if_else(missing, recording.EMPTY, text)
 
 
 def _fine(offences: lists.Offences, charges: Charges, company: Bools) -> Ints:

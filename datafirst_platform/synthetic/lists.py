@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from datafirst_platform.settings import PROJECT_ROOT
+from datafirst_platform.extracts.contracts import POSTCODE_SECTORS, SEEDS
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating]
@@ -25,8 +25,6 @@ COHORTS = ("before 1965", "1965 to 1984", "since 1985")
 """Birth cohorts by which the first names of the British group differ."""
 
 _HERE = Path(__file__).parent
-_CODE_LISTS = PROJECT_ROOT / "dbt_project" / "seeds"
-_SECTORS = PROJECT_ROOT / "datafirst_platform" / "extracts" / "code_lists" / "postcode_sectors.csv"
 
 # Unit letters of British postcodes leave out C, I, K, M, O and V.
 _UNIT_LETTERS = "ABDEFGHJLNPQRSTUWXYZ"
@@ -176,10 +174,10 @@ def names() -> Names:
 @cache
 def offices() -> Offices:
     """Forces and courts of the code lists; a force without a court borrows any court."""
-    forces = [row["code"] for row in _rows(_CODE_LISTS / "police_forces.csv")]
+    forces = [row["code"] for row in _rows(SEEDS / "police_forces.csv")]
 
     def courts(file: str) -> tuple[pa.Array, tuple[Weighted, ...]]:
-        rows = _rows(_CODE_LISTS / file)
+        rows = _rows(SEEDS / file)
         of_force = []
         for force in forces:
             mine = [i for i, row in enumerate(rows) if row["police_force_code"] == force]
@@ -195,7 +193,7 @@ def offices() -> Offices:
 @cache
 def places() -> Places:
     """Where people live; the sectors are those of the extracts room's code list."""
-    rows = _rows(_SECTORS)
+    rows = _rows(POSTCODE_SECTORS)
     forces = offices().force.to_pylist()
     outcodes = [row["postcode_sector"].split(" ")[0] for row in rows]
     distinct = list(dict.fromkeys(outcodes))
@@ -228,7 +226,7 @@ def places() -> Places:
 @cache
 def offences() -> Offences:
     """The offence code list joined to the frequencies of this room."""
-    rows = _rows(_CODE_LISTS / "offences.csv")
+    rows = _rows(SEEDS / "offences.csv")
     often = {row["ho_offence_code"]: row for row in _rows(_HERE / "offence_frequencies.csv")}
     return Offences(
         code=pa.array([row["ho_offence_code"] for row in rows]),

@@ -173,38 +173,43 @@ def draw(seed: int, chunk: int, people: int) -> People:
     born = entered - (age * 365.2425).astype(np.int64) - 1
     female = rng.random(total) < 0.2
     ethnicity, group = _ethnicity(rng, total)
-    first, second, third = (_first_names(rng.random(total), female, group, born) for _ in "123")
-    middle = np.where(rng.random(total) < 0.62, second, -1)
-    middle2 = np.where((rng.random(total) < 0.08) & (middle >= 0), third, -1)
-    alias_first = _first_names(rng.random(total), female, group, born)
-    alias_first = np.where(rng.random(total) < 0.025, alias_first, -1)
-    surname, new_surname, alias_surname = (_surnames(rng.random(total), group) for _ in "123")
-    married = female & (rng.random(total) < 0.45)
-    renamed = born + (rng.normal(29, 7, total).clip(17, 70) * 365.25).astype(np.int64)
-    renamed = np.where(married | (rng.random(total) < 0.01), renamed, NEVER)
-    alias_surname = np.where(rng.random(total) < 0.035, alias_surname, -1)
-    short = lists.names().nicknames[first]
-    known_as = short[np.arange(total), rng.integers(0, 3, total)]
-    nickname = np.where(rng.random(total) < 0.3, np.where(known_as < 0, short[:, 0], known_as), -1)
 
-    # Kin: every tenth person is the relative of the one before them, one in 120 their twin.
-    kin = rng.random(total) < 0.10
-    twin = rng.random(total) < 1 / 120
+    # Kin: every tenth person is the relative of the one before them, one in 120 their twin, and
+    # some sons and daughters bear a parent's name.
+    kin, twin = rng.random(total) < 0.10, rng.random(total) < 1 / 120
     follows = (kin | twin) & ~is_company
     follows[0] = False
     follows[1:] &= ~follows[:-1]
     twin &= follows
-    at = np.flatnonzero(follows)
-    surname[at], ethnicity[at], group[at] = surname[at - 1], ethnicity[at - 1], group[at - 1]
-    at = np.flatnonzero(twin)
-    born[at] = born[at - 1]
-    first[at] = np.where(first[at] == first[at - 1], second[at - 1], first[at])
+    namesake = follows & ~twin & (rng.random(total) < 0.05)
+    one, other = np.flatnonzero(follows), np.flatnonzero(follows) - 1
+    ethnicity[one], group[one] = ethnicity[other], group[other]
+    female[namesake] = female[np.flatnonzero(namesake) - 1]
+    younger, elder = np.flatnonzero(twin), np.flatnonzero(twin) - 1
+    born[younger] = born[elder]
     twin_of = np.full(total, -1, dtype=np.int64)
-    twin_of[at], twin_of[at - 1] = at - 1, at
-    other_birthday = rng.choice((-730, -365, 365, 730, 31, -31), total)
-    alias_born = np.where(rng.random(total) < 0.018, born + other_birthday, born)
+    twin_of[younger], twin_of[elder] = elder, younger
     # A twin who comes early must still be ten years old.
     entered = np.maximum(entered, born + 3700)
+    other_birthday = rng.choice((-730, -365, 365, 730, 31, -31), total)
+    alias_born = np.where(rng.random(total) < 0.018, born + other_birthday, born)
+
+    first, second, third = (_first_names(rng.random(total), female, group, born) for _ in range(3))
+    first[namesake] = first[np.flatnonzero(namesake) - 1]
+    first[younger] = np.where(first[younger] == first[elder], second[elder], first[younger])
+    middle = np.where(rng.random(total) < 0.62, second, -1)
+    middle2 = np.where((rng.random(total) < 0.08) & (middle >= 0), third, -1)
+    alias_first = _first_names(rng.random(total), female, group, born)
+    alias_first = np.where(rng.random(total) < 0.025, alias_first, -1)
+    short = lists.names().nicknames[first]
+    known_as = short[np.arange(total), rng.integers(0, 3, total)]
+    nickname = np.where(rng.random(total) < 0.3, np.where(known_as < 0, short[:, 0], known_as), -1)
+    surname, new_surname, alias_surname = (_surnames(rng.random(total), group) for _ in range(3))
+    surname[one] = surname[other]
+    alias_surname = np.where(rng.random(total) < 0.035, alias_surname, -1)
+    married = female & (rng.random(total) < 0.45)
+    renamed = born + (rng.normal(29, 7, total).clip(17, 70) * 365.25).astype(np.int64)
+    renamed = np.where(married | (rng.random(total) < 0.01), renamed, NEVER)
 
     addresses = _addresses(stream(seed, chunk, "addresses"), entered, follows)
     pnc, cro = _police_numbers(stream(seed, chunk, "police numbers"), person_id, born, entered)

@@ -37,9 +37,9 @@ _UNKNOWN_BIRTH = (-25567, 0)
 """1900-01-01 and 1970-01-01 stand for unknown."""
 
 # What a finger, an ear and an eye take each letter of A to Z for.
-_KEYBOARD = "SNVFRGHJOKLZNBIPWTDYICQZTX"
-_EAR = "EPKTIVJEYGCRNMUBKLZDOFVSIZ"
-_EYE = "OEGOFTCNJILIMNQRORSJVUVXVE"
+_KEYBOARD = "SNVFRGHJOKLKNMPOWTDYIBECUX"
+_EAR = "EPKTIVJEYGCRNMUBKLZDOFVSIS"
+_EYE = "ORGOFECNLIXINHQFOPBFVUVKVS"
 _CONFUSED = np.array([[ord(letter) for letter in row] for row in (_KEYBOARD, _EAR, _EYE)])
 
 Slip = Callable[[float | Floats], Bools]
@@ -377,3 +377,17 @@ def some(rng: np.random.Generator, values: pa.Array, share: float) -> pa.Array:
     """Keep about `share` of the values, leave the others empty."""
     keep: Floats = rng.random(len(values))
     return pc.if_else(pa.array(keep < share), values, EMPTY)
+
+
+def number_text(values: Ints) -> pa.Array:
+    """Whole numbers as text; negative ones stand for empty."""
+    return pa.array(values, mask=values < 0).cast(pa.string())
+
+
+def money_text(pence: Ints) -> pa.Array:
+    """Pence as pounds with two decimals; negative ones stand for empty."""
+    missing = pa.array(pence < 0)
+    text = pc.binary_join_element_wise(
+        pa.array(pence // 100).cast(pa.string()), digits(pence % 100, 2), "."
+    )
+    return pc.if_else(missing, EMPTY, text)

@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 
 from datafirst_platform.synthetic import careers, lists, recording
 from datafirst_platform.synthetic.careers import Cases, Charges
-from datafirst_platform.synthetic.history import History, case_references
-from datafirst_platform.synthetic.libra import money_text, number_text, still_held
+from datafirst_platform.synthetic.history import History, case_references, still_held
 from datafirst_platform.synthetic.lists import Bools, Ints
 from datafirst_platform.synthetic.population import ETHNICITY, NEVER, People, stream
 
@@ -148,7 +147,7 @@ def tables(
             "first_hearing_date": _dates(first),
             "completion_date": _dates(done),
             "current_bc_status": pa.array(["B", "C", "J", "N"]).take(pa.array(custody)),
-            "no_of_tics": number_text(
+            "no_of_tics": recording.number_text(
                 np.where(rng.random(total) < 0.025, rng.geometric(0.25, total), 0)
             ),
             "is_juvenile": yes_no.take(pa.array(((age_days < 6574) & ~company).astype(int))),
@@ -251,8 +250,8 @@ def _offences(
             "verdict": recording.take(pa.array(["G", "NG", "W", "NONE"]), verdict),
             "disposal_code": recording.take(pa.array(_DISPOSALS), disposal),
             "disposal_date": _dates(np.where(pending, NEVER, end)),
-            "custodial_period_days": number_text(days),
-            "monetary_amount": money_text(pence),
+            "custodial_period_days": recording.number_text(days),
+            "monetary_amount": recording.money_text(pence),
             "person_id": pa.array(people.person_id[cases.person[case]]),
         }
     )

@@ -1,5 +1,5 @@
 {# Lay a view over the Parquet file of every source table. Views, because column lineage is lost
-   where a source is read straight from its file. #}
+   where a source is read straight from its file. Folders such as `v=<version>` are no columns. #}
 {% macro view_tables() -%}
   {%- if execute -%}
     {%- for source in graph.sources.values() | sort(attribute="unique_id") -%}
@@ -9,7 +9,7 @@
       {%- endif -%}
       create schema if not exists {{ source.schema }};
       create or replace view {{ source.relation_name }} as
-      select * from read_parquet('{{ path | replace("'", "''") }}');
+      select * from read_parquet('{{ path | replace("'", "''") }}', hive_partitioning = false);
     {% endfor -%}
   {%- endif -%}
 {%- endmacro %}

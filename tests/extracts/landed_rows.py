@@ -55,7 +55,10 @@ def offence(number: int, seq: int = 1, **given: str) -> Row:
 def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
     """Rows as RFC 4180 text with a header."""
     made = io.StringIO(newline="")
-    writer = csv.DictWriter(made, columns, lineterminator="\n")
+    # Python's writer leaves a lone carriage return bare, which is no RFC 4180.
+    bare = any("\r" in value for row in rows for value in row.values())
+    quoting = csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL
+    writer = csv.DictWriter(made, columns, lineterminator="\n", quoting=quoting)
     writer.writeheader()
     writer.writerows(rows)
     return made.getvalue().encode()

@@ -9,7 +9,7 @@ import pytest
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, text
 from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
-from datafirst_platform.marts.project import release_specs
+from datafirst_platform.marts.project import mart_tables
 from datafirst_platform.quality.suites import EXPECTATIONS, Rule, Suite
 from datafirst_platform.quality.validation import BATCH, run_suite
 from tests.conftest import copy_of
@@ -75,9 +75,7 @@ def candidate(judged, tmp_path_factory):
     files = {}
     with connect(judged) as connection:
         define_pseudonym(connection, scope_key(judged, f"release/{EDITION}"))
-        for table in {
-            table.name: table for spec in release_specs() for table in spec.tables
-        }.values():
+        for table in mart_tables():
             mart = tables.require(judged, table.key, EDITION)
             columns = ", ".join(
                 f"pseudonym({column.name}) as {column.name}" if column.is_pseudonym else column.name

@@ -17,7 +17,9 @@ from datafirst_platform.safe_errors import PlatformError
 from tests.quality.conftest import suite_of
 
 CANARY = "ZYXQUOR"
-GOOD = "select * from (values ('aa', 1, date '2020-01-01', 10), ('ab', 2, date '2020-01-02', 20), ('ac', 3, null, null)) t(name, number, day, amount)"
+GOOD = """select * from (values
+    ('aa', 1, date '2020-01-01', 10), ('ab', 2, date '2020-01-02', 20), ('ac', 3, null, null)
+) t(name, number, day, amount)"""
 
 # Type, arguments, rows that break it, and how many do; None where it counts no rows.
 CASES = [
@@ -309,12 +311,9 @@ def test_arguments_great_expectations_does_not_take_are_an_error(judge):
 def test_a_file_that_is_no_parquet_is_an_error_without_its_content(settings, tmp_path):
     file = tmp_path / "t.parquet"
     file.write_text(CANARY * 100)
+    rule = ("expect_column_values_to_be_unique", {"column": "a"})
     with pytest.raises(PlatformError) as error:
-        run_suite(
-            settings,
-            suite_of(("expect_column_values_to_be_unique", {"column": "a"})),
-            {BATCH: file},
-        )
+        run_suite(settings, suite_of(rule), {BATCH: file})
     assert CANARY not in str(error.value)
     assert error.value.__cause__ is None
 
@@ -322,15 +321,11 @@ def test_a_file_that_is_no_parquet_is_an_error_without_its_content(settings, tmp
 def test_threads_do_not_change_the_outcome(settings, tmp_path):
     file = tmp_path / "t.parquet"
     duckdb.sql("select i, i % 7 as j from range(300000) t(i)").write_parquet(str(file))
+    query = "select count(*) filter (where j = 1) as counted, count(*) as total from {batch}"
     rules = suite_of(
         ("expect_column_values_to_be_unique", {"column": "j"}),
         ("expect_column_values_to_be_between", {"column": "j", "max_value": 5}),
-        (
-            "expect_query_share_to_be_between",
-            {
-                "query": "select count(*) filter (where j = 1) as counted, count(*) as total from {batch}"
-            },
-        ),
+        ("expect_query_share_to_be_between", {"query": query}),
     )
     found = [
         run_suite(dataclasses.replace(settings, threads=threads), rules, {BATCH: file})

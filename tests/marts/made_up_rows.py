@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from datafirst_platform import tables
@@ -176,15 +174,25 @@ def _person(label: str) -> dict[str, Any]:
 
 
 def publish_supply(
-    settings: Settings, supplied: Mapping[str, Rows], edition: str = EDITION
+    settings: Settings,
+    supplied: Mapping[str, Rows],
+    edition: str = EDITION,
+    types: Mapping[str, str] | None = None,
 ) -> None:
-    """Publish each table's rows with the types dbt is told of; columns left out are null."""
+    """Publish each table's rows with the types dbt is told of; columns left out are null.
+
+    `types` gives columns another type than the one dbt is told of.
+    """
     columns_of = source_columns()
     with connect(settings) as connection:
         for label, rows in supplied.items():
             stage, _, table = label.partition("/")
             table_key = TableKey.of(stage, table)
-            columns = columns_of[table_key]
+            columns = columns_of[table_key] | {
+                column: kind
+                for column, kind in (types or {}).items()
+                if column in columns_of[table_key]
+            }
             typed = ", ".join(f"{column} {kind}" for column, kind in columns.items())
             connection.execute(f"create or replace temp table supplied ({typed})")
             for row in rows:
@@ -205,16 +213,3 @@ def publish_supply(
                 recipe=tables.recipe_of(label, len(rows)),
                 inputs={},
             )
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """An empty installation."""
-    return Settings(home=tmp_path / "home", keys=tmp_path / "keys", threads=2).prepare()
-
-
-@pytest.fixture
-def supplied(settings: Settings) -> Settings:
-    """An installation whose extracts and linkage of the edition are published."""
-    publish_supply(settings, supply())
-    return settings

@@ -1,0 +1,172 @@
+"""The split: content holds no identifier, and what is derived from one is right."""
+
+import datetime
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from landed_rows import case, offence
+
+from datafirst_platform.extracts.contracts import POSTCODE_SECTORS, contracts
+from datafirst_platform.extracts.extraction import extract_source
+from datafirst_platform.identity import define_pseudonym, scope_key
+
+
+def extracted(landing, cases, offences=()):
+    landing.deliver({"libra_cases": cases, "libra_offences": offences})
+    return extract_source(landing.settings, "2025", "libra").tables
+
+
+def table(version):
+    """Rows as dictionaries, in the file's order."""
+    found = duckdb.connect().execute(
+        f"select * from read_parquet('{version.path}', hive_partitioning = false)"
+    )
+    names = [column[0] for column in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def pseudonym(landing, plain):
+    connection = duckdb.connect()
+    define_pseudonym(connection, scope_key(landing.settings, "records"))
+    return connection.execute("select pseudonym(?)", [plain]).fetchall()[0][0]
+
+
+def test_content_and_identities_have_the_columns_of_the_contract(landing):
+    made = extracted(landing, [case(1)], [offence(1)])
+    for name, found in made.items():
+        contract = contracts()[name]
+        for version, schema in (
+            (found.content, contract.content_schema),
+            (found.identities, contract.identities_schema),
+        ):
+            told = version.columns if version else ()
+            assert told == tuple((column.name, column.type) for column in schema)
+    assert made["libra_offences"].identities is None
+
+
+def test_no_identifier_reaches_the_content(landing):
+    secret = {
+        column.name: f"CANARY{number}"
+        for number, column in enumerate(contracts()["libra_cases"].columns)
+        if column.treatment == "identify" and column.type == "string" and not column.pattern
+    }
+    made = extracted(landing, [case(1, **secret)], [offence(1)])
+    assert len(secret) > 10
+    for found in made.values():
+        kept = found.content.path.read_bytes() + str(table(found.content)).encode()
+        assert b"CANARY" not in kept
+        assert b"C000000001" not in kept
+        assert b"1980-06-15" not in kept
+    assert "CANARY" in str(table(made["libra_cases"].identities))
+
+
+def test_keys_are_keyed_pseudonyms_that_join(landing):
+    made = extracted(landing, [case(1), case(2)], [offence(2, 1), offence(2, 2), offence(1, 1)])
+    cases = table(made["libra_cases"].content)
+    assert cases[0]["record_key"] == pseudonym(landing, "libra_cases|C000000001|D0000001")
+    assert cases[0]["case_key"] == pseudonym(landing, "libra_case|C000000001")
+    assert [row["record_key"] for row in table(made["libra_cases"].identities)] == [
+        row["record_key"] for row in cases
+    ]
+    offences = table(made["libra_offences"].content)
+    assert [row["libra_cases_key"] for row in offences] == [
+        cases[1]["record_key"],
+        cases[1]["record_key"],
+        cases[0]["record_key"],
+    ]
+    assert len({row["record_key"] for row in offences}) == 3
+    assert len(offences[0]["record_key"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("born", "on", "year", "age"),
+    [
+        ("1980-06-15", "2015-06-14", 1980, 34),
+        ("1980-06-15", "2015-06-15", 1980, 35),
+        ("2004-02-29", "2018-02-28", 2004, 13),
+        ("2004-02-29", "2018-03-01", 2004, 14),
+        ("1900-01-01", "2015-06-15", None, None),
+        ("1970-01-01", "2015-06-15", None, None),
+        ("1900-01-02", "2015-06-15", 1900, None),
+        ("1905-06-15", "2015-06-15", 1905, 110),
+        ("2005-06-15", "2015-06-14", 2005, None),
+        ("2005-06-15", "2015-06-15", 2005, 10),
+        ("2016-01-01", "2015-06-15", 2016, None),
+        ("", "2015-06-15", None, None),
+    ],
+)
+def test_year_of_birth_and_age(landing, born, on, year, age):
+    made = extracted(
+        landing,
+        [case(1, date_of_birth=born, first_hearing_date=on)],
+        [offence(1, offence_date=on), offence(1, 2, offence_date="")],
+    )
+    content = table(made["libra_cases"].content)[0]
+    assert (content["birth_year"], content["age_at_first_hearing"]) == (year, age)
+    offences = table(made["libra_offences"].content)
+    assert [row["age_at_offence"] for row in offences] == [age, None]
+
+
+def test_the_area_comes_from_the_sector_however_it_is_written(landing):
+    sector, area = POSTCODE_SECTORS.read_text().splitlines()[1].split(",")[:2]
+    outward = sector.split()[0]
+    written = [
+        f"{sector}AB",
+        f"{sector}AB".lower(),
+        f"{sector}AB".replace(" ", ""),
+        f" {outward}  {sector[-1]}AB ",
+    ]
+    nowhere = ["", "NF1 1NF", "AB", sector, f"{outward}", "zz99 9zz", f"X{sector}AB"]
+    rows = [case(n, postcode=postcode) for n, postcode in enumerate(written + nowhere)]
+    content = table(extracted(landing, rows)["libra_cases"].content)
+    assert [row["lsoa_residence"] for row in content] == [area] * 4 + [None] * len(nowhere)
+
+
+@given(
+    born=st.dates(datetime.date(1901, 1, 1), datetime.date(2020, 12, 31)),
+    on=st.dates(datetime.date(2010, 1, 1), datetime.date(2024, 12, 31)),
+)
+@settings(max_examples=200, deadline=None)
+def test_an_age_is_the_number_of_birthdays(born, on):
+    from datafirst_platform.extracts.splitting import _derived
+
+    contract = contracts()["libra_cases"]
+    age = next(each for each in contract.derivations if each.rule == "age")
+    sql = _derived(contract, age, contract, "r")
+    found = ENGINE.execute(
+        f"select {sql} from (select ? as date_of_birth, ? as first_hearing_date) r",
+        [str(born), str(on)],
+    ).fetchall()[0][0]
+    birthdays = on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+    junk = born == datetime.date(1970, 1, 1)
+    assert found == (birthdays if 10 <= birthdays <= 110 and not junk else None)
+
+
+ENGINE = duckdb.connect()
+
+
+def test_other_date_formats_are_read_alike(landing):
+    columns = contracts()["xhibit_defendants_on_case"].columns
+    row = dict.fromkeys((column.name for column in columns), "") | {
+        "defendant_on_case_id": "7",
+        "case_id": "8",
+        "defendant_id": "9",
+        "is_company": "N",
+        "date_of_birth": "01/02/1980",
+        "court_code": "404",
+        "case_type": "T",
+        "receipt_date": "28/02/2020",
+        "first_hearing_date": "01/02/2020",
+    }
+    bad = row | {"defendant_on_case_id": "10", "date_of_birth": "1980-02-01"}
+    landing.deliver({"xhibit_defendants_on_case": [row, bad]}, source="xhibit")
+    made = extract_source(landing.settings, "2025", "xhibit").tables["xhibit_defendants_on_case"]
+    content = table(made.content)
+    assert [(each["age_at_first_hearing"], each["receipt_date"]) for each in content] == [
+        (40, datetime.date(2020, 2, 28))
+    ]
+    assert [(each.rule, each.column) for each in made.quarantined_by] == [
+        ("bad_date", "date_of_birth")
+    ]

@@ -1,0 +1,20 @@
+"""One supply of two editions for all tests of the room."""
+
+from __future__ import annotations
+
+import duckdb
+import pytest
+from supply_files import PEOPLE, SEED, Supplied, settings_in
+
+from datafirst_platform import editions
+from datafirst_platform.synthetic import make_supply
+
+
+@pytest.fixture(scope="session")
+def supply(tmp_path_factory: pytest.TempPathFactory) -> Supplied:
+    settings = settings_in(tmp_path_factory.mktemp("supply"))
+    made = {
+        key: make_supply(settings, editions.edition(key), people=PEOPLE, seed=SEED)
+        for key in ("2025", "2026")
+    }
+    return Supplied(settings, made, duckdb.connect())
