@@ -260,7 +260,7 @@ def _edition_status(settings: Settings, key: str) -> dict[str, Any]:
 def _people(settings: Settings, key: str) -> int:
     """People at the middle threshold over every linked dataset; 0 before linkage ran."""
     from datafirst_platform import tables
-    from datafirst_platform.engine import connect, text
+    from datafirst_platform.engine import connect, parquet
     from datafirst_platform.identity import TableKey
 
     found = tables.current(settings, TableKey.of("linkage", "criminal_courts_people"), key)
@@ -268,7 +268,7 @@ def _people(settings: Settings, key: str) -> int:
         return 0
     with connect(settings) as connection:
         count: int = connection.execute(
-            f"select count(distinct person_medium) from read_parquet({text(found.path)})"
+            f"select count(distinct person_medium) from {parquet(found.path)}"
         ).fetchall()[0][0]
     return count
 

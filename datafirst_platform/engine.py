@@ -44,3 +44,11 @@ def text(value: object) -> str:
 def name(identifier: str) -> str:
     """Quote a column or table name as an SQL identifier."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def parquet(path: object) -> str:
+    """SQL that reads a Parquet file of ours as it is.
+
+    Our folders are named `v=…`; DuckDB would take that for a column.
+    """
+    return f"read_parquet({text(path)}, hive_partitioning = false)"

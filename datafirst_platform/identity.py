@@ -1,7 +1,7 @@
 """Every key, path and name is made here.
 
 One law of names: asset key `[stage, table]` = Parquet path = dbt source or model name =
-expectation file. Pseudonyms are HMAC-SHA-256 under keys derived from one master key that lies
+expectation file. Pseudonyms are keyed SHA-256 under keys derived from one master key that lies
 outside the data root and reaches DuckDB only as bound values.
 """
 
@@ -27,7 +27,6 @@ SECURE_STAGES = frozenset({"identities", "quarantine"})
 PSEUDONYM_LENGTH = 32
 """Characters of a pseudonym: 128 bits as hexadecimal. Two of 10^9 ids collide with p < 10^-20."""
 
-_BLOCK = 64
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
@@ -108,16 +107,13 @@ def scope_key(settings: Settings, scope: str) -> bytes:
 def define_pseudonym(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     """Give a connection the macro `pseudonym(text)`: the keyed id of a non-null text.
 
-    HMAC-SHA-256 (RFC 2104) cut to `PSEUDONYM_LENGTH`. The key is bound as a session variable and
+    SHA-256 of the 32-byte key followed by the text, cut to `PSEUDONYM_LENGTH`: the half that is
+    cut off is what makes the construction a random function to anyone without the key (Coron and
+    others, CRYPTO 2005, "chop"; docs/decisions/0007). The key is bound as a session variable and
     never stands in SQL text. Callers prefix the text with its domain: `'libra_case|' || case_id`.
     """
-    padded = key.ljust(_BLOCK, b"\0")
-    for variable, pad in (("inner_pad", 0x36), ("outer_pad", 0x5C)):
-        connection.execute(
-            f"set variable {variable} = ?::blob", [bytes(byte ^ pad for byte in padded)]
-        )
+    connection.execute("set variable pseudonym_key = ?::blob", [key])
     connection.execute(
-        f"""create or replace temp macro pseudonym(plain) as left(sha256(
-            getvariable('outer_pad')
-            || unhex(sha256(getvariable('inner_pad') || encode(plain)))), {PSEUDONYM_LENGTH})"""
+        f"""create or replace temp macro pseudonym(plain) as
+        left(sha256(getvariable('pseudonym_key') || encode(plain)), {PSEUDONYM_LENGTH})"""
     )

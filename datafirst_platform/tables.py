@@ -20,7 +20,7 @@ from pathlib import Path
 
 import duckdb
 
-from datafirst_platform.engine import name, text
+from datafirst_platform.engine import name, parquet, text
 from datafirst_platform.identity import TableKey, table_folder
 from datafirst_platform.safe_errors import NotReady, values_withheld
 from datafirst_platform.settings import Settings
@@ -104,13 +104,13 @@ def publish(
         with values_withheld(f"Writing {key}"):
             connection.execute(
                 f"copy (select * from ({query}){order}) to {text(file)} "
-                "(format parquet, compression zstd)"
+                "(format parquet, compression zstd, compression_level 1)"
             )
             described = connection.execute(
-                f"describe select * from read_parquet({text(file)})"
+                f"describe select * from {parquet(file)}"
             ).fetchall()
             rows = connection.execute(
-                f"select count(*) from read_parquet({text(file)})"
+                f"select count(*) from {parquet(file)}"
             ).fetchall()[0][0]
         version = digest_of(file)
         record = {

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from datafirst_platform import tables
 from datafirst_platform.cli import main
 from datafirst_platform.definitions import build_definitions
-from datafirst_platform.engine import connect, text
+from datafirst_platform.engine import connect, parquet
 from datafirst_platform.identity import TableKey
 from datafirst_platform.instance import instance_in_use
 from datafirst_platform.marts.project import release_specs
@@ -31,7 +31,7 @@ def republish(settings, key, query):
     """Publish other rows as the table, from the same inputs, as a faulty step would."""
     standing = tables.require(settings, key, EDITION)
     with connect(settings) as connection:
-        source = f"read_parquet({text(standing.path)})"
+        source = parquet(standing.path)
         return tables.publish(
             settings,
             connection,

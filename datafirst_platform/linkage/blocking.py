@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
     from datafirst_platform.linkage.clusters import Ints
 
-    Bools = NDArray[np.bool_]
-
-_ID_BITS = 32
-
 
 def block(
     connection: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], members: int
@@ -40,40 +36,42 @@ def block(
     import pyarrow as pa
 
     rows = connection.execute("select coalesce(max(id) + 1, 0), count(*) from tuples").fetchall()
-    reached = np.zeros(rows[0][0], dtype=bool)
-    pairs = np.empty(0, dtype=np.int64)
-    rule_of = np.empty(0, dtype=np.uint8)
-    for number, rule in enumerate(rules):
+    ids, tuples = rows[0]
+    reached = np.zeros(ids, dtype=bool)
+    blocks: list[Ints] = []
+    found = []
+    for rule in rules:
         columns = connection.execute(
             f"""select id, member, key from (select id, member, {key_sql(rule.agree_on)} as key
             from tuples) where key is not null"""
         ).fetchnumpy()
-        ids = np.asarray(columns["id"], dtype=np.int64)
-        member = np.asarray(columns["member"]) if members > 1 else None
-        reached[ids] = True
-        left, right = _pairs(np.asarray(columns["key"]), ids, member, rule.ceiling)
-        pairs = np.concatenate(
-            [pairs, np.minimum(left, right) << _ID_BITS | np.maximum(left, right)]
-        )
-        rule_of = np.concatenate([rule_of, np.full(len(left), number, dtype=np.uint8)])
-    # The first of equal pairs is that of the first rule.
-    pairs, first = np.unique(pairs, return_index=True)
-    rule_of = rule_of[first]
-    connection.register(
-        "found",
-        pa.table(
-            {
-                "match_key": rule_of,
-                "join_key_l": (pairs >> _ID_BITS).astype(np.int32),
-                "join_key_r": (pairs & (1 << _ID_BITS) - 1).astype(np.int32),
-            }
-        ),
+        at = np.asarray(columns["id"])
+        reached[at] = True
+        left, right, block_of = _pairs(np.asarray(columns["key"]), rule.ceiling)
+        if members > 1:
+            across = columns["member"][left] != columns["member"][right]
+            left, right = left[across], right[across]
+        left, right = at[left], at[right]
+        for earlier in blocks:
+            new = (earlier[left] != earlier[right]) | (earlier[left] < 0)
+            left, right = left[new], right[new]
+        found.append((np.minimum(left, right), np.maximum(left, right)))
+        blocks.append(np.full(ids, -1, dtype=np.int32))
+        blocks[-1][at] = block_of
+    arrays = pa.table(
+        {
+            "match_key": np.repeat(
+                np.arange(len(rules), dtype=np.uint8), [len(left) for left, _ in found]
+            ),
+            "join_key_l": np.concatenate([left for left, _ in found]),
+            "join_key_r": np.concatenate([right for _, right in found]),
+        }
     )
+    connection.register("found", arrays)
     connection.execute("create or replace temp table pairs as select * from found")
     connection.unregister("found")
-    counted = np.bincount(rule_of, minlength=len(rules))
-    by_rule = {rule.name: int(count) for rule, count in zip(rules, counted, strict=True)}
-    return by_rule, rows[0][1] - int(reached.sum())
+    by_rule = {rule.name: len(left) for rule, (left, _) in zip(rules, found, strict=True)}
+    return by_rule, tuples - int(reached.sum())
 
 
 def key_sql(agree_on: Sequence[str]) -> str:
@@ -83,28 +81,24 @@ def key_sql(agree_on: Sequence[str]) -> str:
     return f"case when {known} then hash({', '.join(parts)}) end"
 
 
-def _pairs(
-    keys: NDArray[np.uint64], ids: Ints, member: Ints | None, ceiling: int
-) -> tuple[Ints, Ints]:
-    """Pairs of ids with equal keys, in blocks up to the ceiling; across members where given."""
+def _pairs(keys: NDArray[np.uint64], ceiling: int) -> tuple[Ints, Ints, Ints]:
+    """Places of equal keys, in pairs; and for every place its block, -1 where it has no pair."""
     import numpy as np
 
     order = np.argsort(keys)
     ordered = keys[order]
-    start = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(keys) else keys
+    start = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(keys)])
     size = np.diff(np.r_[start, len(keys)])
     useful = (size > 1) & (size <= ceiling)
     start, size = start[useful], size[useful]
-    # Every place in a block is paired with the places after it.
+    # Every place in a block is paired with those after it.
     place = np.repeat(start, size) + _counting(size)
     after = np.repeat(start + size, size) - place - 1
     left = np.repeat(place, after)
     right = left + 1 + _counting(after)
-    one, other = order[left], order[right]
-    if member is not None:
-        across = member[one] != member[other]
-        one, other = one[across], other[across]
-    return ids[one], ids[other]
+    block_of = np.full(len(keys), -1, dtype=np.int32)
+    block_of[order[place]] = np.repeat(np.arange(len(size), dtype=np.int32), size)
+    return order[left], order[right], block_of
 
 
 def _counting(sizes: Ints) -> Ints:

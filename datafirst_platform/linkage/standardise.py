@@ -42,7 +42,7 @@ FIELDS = {
 KEY_PARTS = {
     **{field: field for field in FIELDS},
     "forename_initial": "left(forename1, 1)",
-    "surname_skeleton": "skeleton(surname)",
+    "surname_start": "left(surname, 2)",
     "name_low": "least(surname, forename1)",
     "name_high": "greatest(surname, forename1)",
 }
@@ -78,10 +78,11 @@ _SF_FILE = 10_000_000_000
 def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     """Give a connection the macros that clean one value each.
 
-    `std_name(text)`, `std_dob(date)`, `skeleton(name)`, `compact(text)` and, on compact text,
-    `std_postcode`, `canonical_pnc` and `canonical_cro` (integers: year and serial; NULL where
-    malformed, where the check letter is wrong, or for a placeholder). Two-digit years up to the
-    edition's cut-off are of this century: these numbers are never older than living memory.
+    `std_name(text)`, `std_dob(date)`, `compact(text)` and, on compact text,
+    `std_postcode`, `pnc_parts` and `cro_parts`; on those parts `canonical_pnc` and `canonical_cro`
+    (integers: year and serial; NULL where malformed, where the check letter is wrong, or for a
+    placeholder). Two-digit years up to the edition's cut-off are of this century: these numbers are
+    never older than living memory.
     """
     cut_off = edition_of(edition).cut_off
     junk = ", ".join(text(each) for each in _JUNK_NAMES)
@@ -100,8 +101,6 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
             case when x in ('', {junk}) then null else x end;
         create or replace temp macro std_name(x) as known_name(
             case when regexp_full_match(x, '[A-Z]+') then x else rewritten_name(x) end);
-        create or replace temp macro skeleton(x) as
-            left(x, 1) || left(translate(substr(x, 2), 'AEIOUHWY ', ''), 3);
         create or replace temp macro std_dob(x) as
             case when x >= date {text(_EARLIEST_DOB)} and x <= date {text(cut_off)}
                 and x not in ({dobs}) then x end;
@@ -111,34 +110,37 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
         create or replace temp macro std_postcode(x) as
             case when regexp_full_match(x, '[A-Z]{{1,2}}[0-9][A-Z0-9]?[0-9][A-Z]{{2}}')
                 and left(x, 3) <> 'NF1' and left(x, 4) <> 'ZZ99' then x end;
-        create or replace temp macro whole(x) as try_cast(x as bigint);
+        -- A cast alone would also read a sign or an exponent.
+        create or replace temp macro whole(x) as
+            case when not contains(x, 'E') then try_cast(x as bigint) end;
         create or replace temp macro check_letter(number) as
             substr({text(_CHECK_LETTERS)}, (number % 23)::integer + 1, 1);
         create or replace temp macro full_year(year) as
             year + case when year > 99 then 0 when year <= {cut_off.year % 100} then 2000 else 1900 end;
-        create or replace temp macro pnc_number(year, serial, letter) as case
-            when serial between 1 and {_PNC_SERIALS - 1} and year between 1900 and {cut_off.year}
-                and check_letter((year % 100) * {_PNC_SERIALS} + serial) = letter
-                and year * {_PNC_SERIALS} + serial not in ({pncs})
-            then year * {_PNC_SERIALS} + serial end;
-        create or replace temp macro split_pnc(x, digits, start) as pnc_number(
-            full_year(whole(left(x, digits))),
-            whole(substr(x, start, length(x) - start)),
-            right(x, 1));
-        create or replace temp macro canonical_pnc(x) as case
-            when not regexp_full_match(x, '([0-9]{{4}}|[0-9]{{2}})/?[0-9]{{1,7}}[A-Z]') then null
+        create or replace temp macro parts(file, year, serial, letter) as
+            struct_pack(file := file, year := whole(year), serial := whole(serial), letter := letter);
+        create or replace temp macro split_pnc(x, digits, start) as
+            parts(0, left(x, digits), substr(x, start, length(x) - start), right(x, 1));
+        create or replace temp macro pnc_parts(x) as case
             when instr(x, '/') = 5 then split_pnc(x, 4, 6)
             when instr(x, '/') = 3 then split_pnc(x, 2, 4)
             when length(x) = 12 then split_pnc(x, 4, 5)
-            when length(x) <= 10 then split_pnc(x, 2, 3) end;
-        create or replace temp macro cro_number(file, year, serial, letter) as case
-            when serial > 0 and check_letter(year * {_CRO_SERIALS} + serial) = letter
-            then file + full_year(year) * {_CRO_SERIALS} + serial end;
-        create or replace temp macro canonical_cro(x) as case
-            when regexp_full_match(x, '[0-9]{{1,6}}/[0-9]{{2}}[A-Z]') then cro_number(
-                0, whole(left(right(x, 3), 2)), whole(left(x, length(x) - 4)), right(x, 1))
-            when regexp_full_match(x, 'SF[0-9]{{2}}/[0-9]{{1,6}}[A-Z]') then cro_number({_SF_FILE},
-                whole(substr(x, 3, 2)), whole(substr(x, 6, length(x) - 6)), right(x, 1)) end"""
+            when length(x) <= 10 and instr(x, '/') = 0 then split_pnc(x, 2, 3) end;
+        create or replace temp macro cro_parts(x) as case
+            when starts_with(x, 'SF') and instr(x, '/') = 5
+                then parts({_SF_FILE}, substr(x, 3, 2), substr(x, 6, length(x) - 6), right(x, 1))
+            when substr(x, length(x) - 3, 1) = '/'
+                then parts(0, left(right(x, 3), 2), left(x, length(x) - 4), right(x, 1)) end;
+        create or replace temp macro canonical_pnc(p) as case
+            when p.serial between 1 and {_PNC_SERIALS - 1}
+                and full_year(p.year) between 1900 and {cut_off.year}
+                and check_letter((p.year % 100) * {_PNC_SERIALS} + p.serial) = p.letter
+                and full_year(p.year) * {_PNC_SERIALS} + p.serial not in ({pncs})
+            then full_year(p.year) * {_PNC_SERIALS} + p.serial end;
+        create or replace temp macro canonical_cro(p) as case
+            when p.serial between 1 and {_CRO_SERIALS - 1} and p.year between 0 and 99
+                and check_letter(p.year * {_CRO_SERIALS} + p.serial) = p.letter
+            then p.file + full_year(p.year) * {_CRO_SERIALS} + p.serial end"""
     connection.execute(macros)
     connection.execute(
         "create or replace temp table nicknames as select short, long "
@@ -189,8 +191,8 @@ def standard_query(table: str, source: str) -> str:
                 std_dob({supplied("date_of_birth", "date")}) as dob,
                 {sex} as sex,
                 compact(replace({supplied("postcode")}, ' ', '')) as postcode,
-                compact({supplied("pnc")}) as pnc,
-                compact({supplied("cro")}) as cro
+                pnc_parts(compact({supplied("pnc")})) as pnc,
+                cro_parts(compact({supplied("cro")})) as cro
             from ({source})
             where {people}
         ),

@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, name, text
+from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
 from datafirst_platform.marts.project import ReleasedTable, ReleaseSpec
 from datafirst_platform.quality import verdicts
@@ -170,7 +170,7 @@ def _write_table(
     with values_withheld(f"Writing {table.name} of the release"):
         connection.execute(
             f"create or replace temp table released as select {selected} "
-            f"from read_parquet({text(version.path)}) order by {order}"
+            f"from {parquet(version.path)} order by {order}"
         )
         connection.execute(
             f"copy released to {text(base.with_suffix('.parquet'))} "

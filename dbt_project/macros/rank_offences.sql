@@ -1,4 +1,5 @@
-{# The offences of a court, ranked among those of their defendant's case: 1 is the principal offence.
+{# The offences of a court, ranked among those of their defendant's case: 1 is the principal
+   offence.
 
    The most serious disposal comes first, by the order of the court's own list of disposals; an
    offence without a listed disposal comes after all that have one. Then the longer custody, the

@@ -1,15 +1,17 @@
 {# Lay a view over the Parquet file of every source table. Views, because column lineage is lost
    where a source is read straight from its file. Folders such as `v=<version>` are no columns. #}
 {% macro view_tables() -%}
-  {%- if execute -%}
-    {%- for source in graph.sources.values() | sort(attribute="unique_id") -%}
-      {%- set path = var("tables").get(source.source_name ~ "." ~ source.name) -%}
-      {%- if path is none -%}
-        {{ exceptions.raise_compiler_error("No file is given for " ~ source.source_name ~ "." ~ source.name) }}
-      {%- endif -%}
-      create schema if not exists {{ source.schema }};
-      create or replace view {{ source.relation_name }} as
-      select * from read_parquet('{{ path | replace("'", "''") }}', hive_partitioning = false);
-    {% endfor -%}
-  {%- endif -%}
+    {%- if execute -%}
+        {%- for source in graph.sources.values() | sort(attribute="unique_id") -%}
+            {%- set label = source.source_name ~ "." ~ source.name -%}
+            {%- set path = var("tables").get(label) -%}
+            {%- if path is none -%}
+                {%- do exceptions.raise_compiler_error("No file is given for " ~ label) -%}
+            {%- endif -%}
+            create schema if not exists {{ source.schema }};
+            create or replace view {{ source.relation_name }} as
+            select *
+            from read_parquet('{{ path | replace("'", "''") }}', hive_partitioning = false);
+        {% endfor -%}
+    {%- endif -%}
 {%- endmacro %}
