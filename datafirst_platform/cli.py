@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 a step failed; 2 the command was mistyped; 3 a delivery is
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import sys
@@ -54,6 +55,14 @@ def main() -> None:
 
     Data lies under DATAFIRST_HOME (.datafirst), keys under DATAFIRST_KEYS (.datafirst-keys).
     """
+    # Registered first, so run last: DuckDB's binding reports on itself as the interpreter ends.
+    atexit.register(_close_standard_error)
+
+
+def _close_standard_error() -> None:
+    sys.stderr.flush()
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
 
 
 def _progress(line: str) -> None:
@@ -452,9 +461,10 @@ def linkage_train(dataset: str, edition: str) -> None:
     Rare by design: a refresh only predicts. The trained model is a file of the package; a new one
     is a reviewed change.
     """
-    from datafirst_platform.linkage import train
+    from datafirst_platform.linkage.training import train
 
-    click.echo(f"Trained: {train(_settings(), edition, dataset)}")
+    train(_settings(), edition, dataset)
+    click.echo(f"Trained {dataset}: review datafirst_platform/linkage/models/{dataset}.json.")
 
 
 @main.command()
@@ -522,3 +532,7 @@ def _command() -> str:
         if os.environ.get("VIRTUAL_ENV")
         else _short(str(Path(sys.executable).with_name("datafirst")))
     )
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,11 @@ from datafirst_platform.tables import TableVersion
 
 Columns = Mapping[str, tuple[str, str]]
 """Column name to type and description."""
+
+
+def team(owner: str) -> str:
+    """An owner's name as Dagster wants it: `team:hm_courts_tribunals_service`."""
+    return "team:" + re.sub(r"[^a-z0-9]+", "_", owner.partition("(")[0].lower()).strip("_")
 
 
 def column_schema(columns: Columns) -> dg.TableSchema:

@@ -106,12 +106,8 @@ def publish(
                 f"copy (select * from ({query}){order}) to {text(file)} "
                 "(format parquet, compression zstd, compression_level 1)"
             )
-            described = connection.execute(
-                f"describe select * from {parquet(file)}"
-            ).fetchall()
-            rows = connection.execute(
-                f"select count(*) from {parquet(file)}"
-            ).fetchall()[0][0]
+            described = connection.execute(f"describe select * from {parquet(file)}").fetchall()
+            rows = connection.execute(f"select count(*) from {parquet(file)}").fetchall()[0][0]
         version = digest_of(file)
         record = {
             "version": version,

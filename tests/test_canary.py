@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, text
+from datafirst_platform.engine import connect, parquet, text
 from datafirst_platform.identity import TableKey
 from datafirst_platform.refresh import refresh
 from tests.conftest import copy_of
@@ -205,19 +205,20 @@ def test_no_canary_leaves_the_secure_zone(planted, capfd, caplog, monkeypatch):
         ).fetchall()[0][0]
     assert held == 10
 
-    for force in (
-        refused_file,
-        broken_engine_in_extracts,
-        broken_engine_in_linkage,
-        failing_gate,
-        failing_dbt,
-        unforeseen_error,
+    for force, fails in (
+        (refused_file, "extract_libra"),
+        (broken_engine_in_extracts, "extract_libra"),
+        (broken_engine_in_linkage, "link_magistrates"),
+        (unforeseen_error, "link_magistrates"),
+        (failing_gate, "extracts/libra_cases: expectations"),
+        (failing_dbt, "marts"),
     ):
         with monkeypatch.context() as patched:
             force(settings, patched)
             failed = refresh(settings, EDITION, printed.append)
-            assert not failed.succeeded, force.__name__
-            printed += [step.reason for step in failed.steps]
+        broken = [each.step for each in failed.steps if not each.succeeded]
+        assert fails in (*broken, *failed.failed_checks), (force.__name__, failed.steps)
+        printed += [step.reason for step in failed.steps]
         reset(settings)
 
     out = capfd.readouterr()
@@ -228,8 +229,8 @@ def test_no_canary_leaves_the_secure_zone(planted, capfd, caplog, monkeypatch):
 
 def reset(settings):
     """Forget what stands, so that the next failure is met afresh."""
-    for pointer in settings.home.rglob("CURRENT"):
-        pointer.unlink()
+    for known in (*settings.home.rglob("CURRENT"), *settings.audit.rglob("*.json")):
+        known.unlink()
 
 
 def refused_file(settings, _patched):
@@ -290,25 +291,29 @@ def failing_gate(settings, patched):
         return tuple(dataclasses.replace(each, passed=False) for each in outcomes)
 
     patched.setattr(verdicts, "run_suite", impossible)
-    for verdict in settings.audit.rglob("*.json"):
-        verdict.unlink()
 
 
 def failing_dbt(settings, patched):
-    from datafirst_platform.extracts import extraction
+    """dbt is led to a table that holds a person where a number belongs, and cannot cast it."""
+    from datafirst_platform.marts.build import Build
 
-    real = extraction.content_query
-    patched.setattr(
-        extraction,
-        "content_query",
-        lambda *arguments: (
-            f"select * replace ('X' as court_code) from ({real(*arguments)})"
-            if arguments[0].contract.table == "libra_cases"
-            else real(*arguments)
-        ),
-    )
-    for verdict in settings.audit.rglob("*.json"):
-        verdict.unlink()
+    spoiled = settings.secure / "spoiled.parquet"
+    person = canaries()[0]
+    content = next((settings.warehouse / "extracts" / "libra_cases").rglob("*.parquet"))
+    with connect(settings) as connection:
+        connection.execute(
+            f"copy (select * replace ({text(person['first_name'])} as age_at_first_hearing) "
+            f"from {parquet(content)}) to {text(spoiled)}"
+        )
+    real = Build.arguments.fget
+
+    def misled(build):
+        *given, variables = real(build)
+        read = json.loads(variables)
+        read["tables"]["extracts.libra_cases"] = str(spoiled)
+        return [*given, json.dumps(read)]
+
+    patched.setattr(Build, "arguments", property(misled))
 
 
 def unforeseen_error(settings, patched):

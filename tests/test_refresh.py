@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from datafirst_platform import tables
 from datafirst_platform.cli import main
 from datafirst_platform.definitions import build_definitions
+from datafirst_platform.engine import parquet
 from datafirst_platform.identity import TableKey
 from datafirst_platform.instance import instance_in_use
 from datafirst_platform.refresh import refresh
@@ -77,7 +78,7 @@ def test_releases_of_an_edition_join_and_hold_no_internal_id(refreshed):
                     on link.source_person_id = cases.defendant_case_hash),
                    (select count(*) from link where source_dataset = 'magistrates'),
                    (select count(*) from link
-                    join read_parquet('{mart}', hive_partitioning = false) as mart using (source_person_id))"""
+                    join {parquet(mart)} as mart using (source_person_id))"""
         ).fetchall()[0]
     assert joined == released > 0
     assert internal == 0

@@ -1,6 +1,5 @@
 """The extracts as Dagster sees them: a step a source, with content, identities and a receipt."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from datafirst_platform.extracts.extraction import (
     TableExtract,
     extract_source,
 )
-from datafirst_platform.metadata import column_schema, materialized, step
+from datafirst_platform.metadata import column_schema, materialized, step, team
 from datafirst_platform.settings import Settings
 
 _RECEIPT = (
@@ -47,16 +46,11 @@ def _landing(
         ["landing", source],
         description=f"Deliveries of {source.upper()} as they came, in landing/{source}/: {tables}.",
         group_name="landing",
-        owners=[_team(contracts[0])],
+        owners=[team(contracts[0].owner)],
         kinds={"file"},
         tags={"source": source},
         partitions_def=partitions,
     )
-
-
-def _team(contract: Contract) -> str:
-    """The data owner as Dagster wants owners."""
-    return "team:" + re.sub(r"[^a-z0-9]+", "_", contract.owner.partition("(")[0].lower()).strip("_")
 
 
 def _spec(
@@ -72,7 +66,7 @@ def _spec(
         deps=[["landing", contract.source]],
         description=description,
         group_name=stage,
-        owners=[_team(contract)],
+        owners=[team(contract.owner)],
         kinds=kinds,
         tags={"source": contract.source, "dataset": contract.dataset},
         code_version=CODE_VERSION,

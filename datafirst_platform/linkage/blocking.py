@@ -35,22 +35,23 @@ def block(
     import numpy as np
     import pyarrow as pa
 
-    rows = connection.execute("select coalesce(max(id) + 1, 0), count(*) from tuples").fetchall()
-    ids, tuples = rows[0]
+    ids, tuples = connection.execute(
+        "select coalesce(max(id) + 1, 0), count(*) from tuples"
+    ).fetchall()[0]
     reached = np.zeros(ids, dtype=bool)
+    member = "member" if members > 1 else "0::utinyint"
     blocks: list[Ints] = []
     found = []
     for rule in rules:
         columns = connection.execute(
-            f"""select id, member, key from (select id, member, {key_sql(rule.agree_on)} as key
+            f"""select * from (select id, {member} as member, {key_sql(rule.agree_on)} as key
             from tuples) where key is not null"""
         ).fetchnumpy()
         at = np.asarray(columns["id"])
         reached[at] = True
-        left, right, block_of = _pairs(np.asarray(columns["key"]), rule.ceiling)
-        if members > 1:
-            across = columns["member"][left] != columns["member"][right]
-            left, right = left[across], right[across]
+        left, right, block_of = _pairs(
+            np.asarray(columns["key"]), np.asarray(columns["member"]), members, rule.ceiling
+        )
         left, right = at[left], at[right]
         for earlier in blocks:
             new = (earlier[left] != earlier[right]) | (earlier[left] < 0)
@@ -81,7 +82,9 @@ def key_sql(agree_on: Sequence[str]) -> str:
     return f"case when {known} then hash({', '.join(parts)}) end"
 
 
-def _pairs(keys: NDArray[np.uint64], ceiling: int) -> tuple[Ints, Ints, Ints]:
+def _pairs(
+    keys: NDArray[np.uint64], member: NDArray[np.uint8], members: int, ceiling: int
+) -> tuple[Ints, Ints, Ints]:
     """Places of equal keys, in pairs; and for every place its block, -1 where it has no pair."""
     import numpy as np
 
@@ -90,6 +93,10 @@ def _pairs(keys: NDArray[np.uint64], ceiling: int) -> tuple[Ints, Ints, Ints]:
     start = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(keys)])
     size = np.diff(np.r_[start, len(keys)])
     useful = (size > 1) & (size <= ceiling)
+    if members > 1 and len(keys):
+        # A block of one dataset has no pair to give: most of a large dataset beside a small one.
+        held = member[order]
+        useful &= np.minimum.reduceat(held, start) < np.maximum.reduceat(held, start)
     start, size = start[useful], size[useful]
     # Every place in a block is paired with those after it.
     place = np.repeat(start, size) + _counting(size)
@@ -98,7 +105,11 @@ def _pairs(keys: NDArray[np.uint64], ceiling: int) -> tuple[Ints, Ints, Ints]:
     right = left + 1 + _counting(after)
     block_of = np.full(len(keys), -1, dtype=np.int32)
     block_of[order[place]] = np.repeat(np.arange(len(size), dtype=np.int32), size)
-    return order[left], order[right], block_of
+    left, right = order[left], order[right]
+    if members > 1:
+        across = member[left] != member[right]
+        left, right = left[across], right[across]
+    return left, right, block_of
 
 
 def _counting(sizes: Ints) -> Ints:

@@ -46,7 +46,7 @@ _FIELDS = {
     "initial": "left(std_name({forename1}), 1)",
     "dob": "std_dob({date_of_birth}::date)",
 }
-"""A standard case, as SQL over linkage fields. `left_on` is the day it left the magistrates' court."""
+"""A standard case, as SQL over linkage fields. `left_on`: when it left the lower court."""
 
 
 def link_cases(settings: Settings, edition: str, dataset: str) -> Linked:

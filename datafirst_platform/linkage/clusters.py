@@ -169,7 +169,7 @@ def _merge(labels: Ints, links: Pairs, guard: Guard) -> Ints:
 
 
 def _rounds(labels: Ints, links: Pairs, guard: Guard) -> Ints:
-    """Let each cluster join the one it links to best, where that one thinks so too, till none do."""
+    """Merge clusters that link to each other better than to any other, until none does."""
     import numpy as np
 
     n = len(labels)

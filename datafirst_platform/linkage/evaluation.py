@@ -16,9 +16,9 @@ from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, text
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import define_pseudonym, scope_key
-from datafirst_platform.linkage.publishing import table_key
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, linkage_model
-from datafirst_platform.safe_errors import values_withheld
+from datafirst_platform.linkage.publishing import table_key
+from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 
 
@@ -89,6 +89,7 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
 
     Raises:
         NotReady: the dataset has not been linked.
+        PlatformError: the labels fit no record at all.
     """
     model = linkage_model(dataset)
     truth = settings.secure / "truth" / edition
@@ -111,6 +112,9 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
             select person_id, member, {", ".join(f"person_{level}" for level in LEVELS)}
             from read_parquet({text(people.path)}) join ({labelled}) using (record_key)"""
         )
+        if people.rows and not connection.execute("select count(*) from labelled").fetchall()[0][0]:
+            msg = f"The reference labels in {truth} fit no record of {people.key}: other keys."
+            raise PlatformError(msg)
         scopes = ("all", "cross") if len(members) > 1 else ("all",)
         measures = tuple(_measure(connection, scope, level) for scope in scopes for level in LEVELS)
     return Quality(dataset, measures)

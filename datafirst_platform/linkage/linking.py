@@ -6,13 +6,15 @@ are cleaned, compared or clustered, and the link of cases.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, text
+from datafirst_platform.engine import connect
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import Guard, Pairs, clusters
 from datafirst_platform.linkage.models import (
@@ -33,24 +35,55 @@ from datafirst_platform.linkage.scoring import (
     HUNDREDTHS,
     arrays,
     load_records,
-    register,
     score_candidates,
     thresholds_of,
 )
 from datafirst_platform.linkage.standardise import define_macros
-from datafirst_platform.safe_errors import values_withheld
+from datafirst_platform.safe_errors import NotReady, values_withheld
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
     from datafirst_platform.linkage.clusters import Ints
+_BATCH = 1 << 18
+"""Rows handed over at a time when people and edges are written: memory stays flat."""
 
-_PERSONS = ", ".join(f"person_{level}" for level in LEVELS)
+_QUERIES = {
+    "edges": "select record_key_l, record_key_r, "
+    f"(weight / {HUNDREDTHS})::decimal(6, 2) as match_weight from edges_in_order",
+    "people": "select * from people_in_order",
+}
 
-_EDGES = """
-    select l.record_key as record_key_l, r.record_key as record_key_r, match_weight
-    from edges join records as l on l.id = edges.l join records as r on r.id = edges.r
-    order by edges.l, edges.r"""
+
+@dataclass(frozen=True)
+class _Records:
+    """The records of a linkage in the order of their ids: by member, then by key.
+
+    Attributes:
+        id: ids, which have gaps where organisations are left out.
+        member: number of the dataset.
+        tuple: id of the first record with the same identifiers.
+        key: record keys (Arrow).
+    """
+
+    id: Ints
+    member: Ints
+    tuple: Ints
+    key: Any
+
+    @property
+    def ids(self) -> int:
+        """One more than the largest id."""
+        return int(self.id[-1]) + 1 if len(self.id) else 0
+
+    def place(self, ids: Ints) -> Ints:
+        """Where records with these ids stand."""
+        import numpy as np
+
+        at = np.zeros(self.ids, dtype=np.int64)
+        at[self.id] = np.arange(len(self.id))
+        found: Ints = at[ids]
+        return found
 
 
 def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
@@ -74,21 +107,10 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
         counts = score_candidates(connection, model, sizes)
-        connection.execute(
-            "create temp view nodes as select id as node, id, member, pnc from tuples"
-        )
-        _cluster(connection, model)
-        connection.execute(
-            f"""create temp table people as
-            select records.id, record_key, {", ".join(LEVELS)}
-            from records join clustered on clustered.node = records.tuple"""
-        )
-        counts |= _count_edges(connection, model) | _count_people(connection)
-        named = ", ".join(f"{level}_.record_key as person_{level}" for level in LEVELS)
-        joins = " ".join(f"join records {each}_ on {each}_.id = people.{each}" for each in LEVELS)
-        people = f"select people.record_key, {named} from people {joins} order by people.id"
-        queries = {"edges": _EDGES, "people": people}
-        return publish(settings, connection, edition, dataset, queries, counts, recipe, inputs)
+        records = _records(connection)
+        labels = _cluster(connection, model, records)
+        counts |= _people(connection, records, labels) | _edges(connection, model, records)
+        return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
 
 
 def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
@@ -108,27 +130,22 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
     members = [
         tables.require(settings, table_key(member, "people"), edition) for member in model.members
     ]
+    for source, member in zip(sources, members, strict=True):
+        if member.inputs.get(str(source.key)) != source.version:
+            msg = f"{member.key} was linked from other records than stand now: link it again first."
+            raise NotReady(msg)
     recipe, inputs = recipe_of(model, edition, [*sources, *members])
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
         counts = score_candidates(connection, model, sizes)
-        known = " union all ".join(
-            f"select {text(member)} as source_dataset, * from read_parquet({text(version.path)})"
-            for member, version in zip(model.members, members, strict=True)
-        )
-        given = _touched_people(connection, known)
-        _cluster(connection, model, given)
-        _rename(connection, known)
-        counts |= _count_edges(connection, model) | _count_people(connection)
-        people = (
-            "select source_dataset, record_key, "
-            + ", ".join(f"{level} as person_{level}" for level in LEVELS)
-            + " from people order by source_dataset, record_key"
-        )
-        queries = {"edges": _EDGES, "people": people}
-        return publish(settings, connection, edition, dataset, queries, counts, recipe, inputs)
+        records = _records(connection)
+        given = _given(records, [version.path for version in members])
+        labels = _cluster(connection, model, records, given)
+        counts |= _people(connection, records, labels, model.members)
+        counts |= _edges(connection, model, records)
+        return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
 
 
 def prepare(
@@ -155,97 +172,148 @@ def _identities(settings: Settings, edition: str, model: LinkageModel) -> list[T
     ]
 
 
+def _records(connection: duckdb.DuckDBPyConnection) -> _Records:
+    import numpy as np
+
+    # Arrow is read from a relation: a result would be copied on the way.
+    found = connection.sql("select id, member, tuple, record_key as key from records")
+    table = found.to_arrow_table()
+    order = np.argsort(table["id"].to_numpy())
+    id_, member, tuple_ = (
+        table[column].to_numpy()[order].astype(np.int64) for column in ("id", "member", "tuple")
+    )
+    return _Records(id_, member, tuple_, table["key"].combine_chunks().take(order))
+
+
 def _cluster(
-    connection: duckdb.DuckDBPyConnection, model: LinkageModel, given: Sequence[Ints] = ()
-) -> None:
-    """Make `clustered` (node, high, medium, low) of `nodes` (node, id, member, pnc) and `edges`."""
+    connection: duckdb.DuckDBPyConnection,
+    model: LinkageModel,
+    records: _Records,
+    given: Sequence[Ints] = (),
+) -> list[Ints]:
+    """Cluster the tuples by `edges`; for every record the smallest id of its cluster, by level."""
     import numpy as np
 
     left, right, weight = arrays(
-        connection,
-        f"""select l.node as l, r.node as r, (match_weight * {HUNDREDTHS})::integer as weight
-        from edges join nodes as l on l.id = edges.l join nodes as r on r.id = edges.r""",
+        connection, f"select l, r, (match_weight * {HUNDREDTHS})::integer as weight from edges"
     )
-    node, member = arrays(connection, "select node, member from nodes")
     holder, identifier = arrays(
         connection,
-        "select node, dense_rank() over (order by pnc) - 1 as number from nodes "
+        "select id, dense_rank() over (order by pnc) - 1 as number from tuples "
         "where pnc is not null",
     )
-    count = int(node.max(initial=-1)) + 1
-    member_of = np.zeros(count, dtype=np.int64)
-    member_of[node] = member
-    labels = clusters(
-        Pairs(left, right, weight),
-        thresholds_of(model),
-        Guard(member_of, holder, identifier),
-        given,
+    member = np.zeros(records.ids, dtype=np.int64)
+    member[records.id] = records.member
+    found = clusters(
+        Pairs(left, right, weight), thresholds_of(model), Guard(member, holder, identifier), given
     )
-    columns = dict(zip(LEVELS, labels, strict=True))
-    register(connection, "clustered", {"node": np.arange(count), **columns})
+    return [labels[records.tuple] for labels in found]
 
 
-def _touched_people(connection: duckdb.DuckDBPyConnection, known: str) -> list[Ints]:
-    """Make `nodes`: the tuples of everybody whom an edge touches; the partitions they come with.
+def _given(records: _Records, people: Sequence[Path]) -> list[Ints]:
+    """The people of every member as partitions of ids, by level."""
+    import numpy as np
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
 
-    Nodes are numbered in the order of the record keys. People whom no edge touches stay as they
-    are and need no clustering.
+    given: list[Ints] = [np.arange(records.ids) for _ in LEVELS]
+    for number, path in enumerate(people):
+        mine = np.flatnonzero(records.member == number)
+        first = int(mine[0]) if len(mine) else 0
+        keys = records.key.slice(first, len(mine))
+        file = pq.ParquetFile(path)
+        # Most records' people are named as at the stricter threshold, or after themselves.
+        known, place = keys, mine
+        for labels, level in zip(given, LEVELS, strict=True):
+            person = file.read([f"person_{level}"])[f"person_{level}"].combine_chunks()
+            other = np.flatnonzero(pc.not_equal(person, known).to_numpy(zero_copy_only=False))
+            place = place.copy()
+            place[other] = first + pc.index_in(person.take(other), value_set=keys).to_numpy()
+            labels[records.tuple[mine]] = records.id[place]
+            known = person
+    return given
+
+
+def _people(
+    connection: duckdb.DuckDBPyConnection,
+    records: _Records,
+    labels: Sequence[Ints],
+    members: Sequence[str] = (),
+) -> Counts:
+    """Stream `people_in_order`: every record under its people; count them."""
+    import numpy as np
+    import pyarrow as pa
+
+    columns: dict[str, tuple[Any, Ints]] = {"record_key": (records.key, np.arange(len(records.id)))}
+    if members:
+        columns = {"source_dataset": (pa.array(members), records.member), **columns}
+    counts: Counts = {}
+    for level, label in zip(LEVELS, labels, strict=True):
+        name_of = _names(records, label)
+        columns[f"person_{level}"] = (records.key, name_of)
+        sizes = np.bincount(name_of) if len(name_of) else np.zeros(1, dtype=np.int64)
+        counts["people", level] = int((sizes > 0).sum())
+        counts["largest", level] = int(sizes.max())
+    stream(connection, "people_in_order", columns)
+    return counts
+
+
+def _names(records: _Records, label: Ints) -> Ints:
+    """Where the record with the smallest key of each record's cluster stands.
+
+    The smallest id has the smallest key of its member; other members may have smaller ones.
     """
-    connection.execute(
-        f"""create temp table placed as
-        select records.id, records.member, record_key, {_PERSONS}
-        from ({known}) join records using (record_key) where records.id = records.tuple"""
-    )
-    connection.execute(
-        f"""create temp table nodes as
-        select row_number() over (order by record_key) - 1 as node, id, member, pnc, record_key,
-            {_PERSONS}
-        from placed join tuples using (id, member)
-        where person_low in (
-            select person_low from placed
-            where id in (select l from edges union all select r from edges))"""
-    )
-    connection.execute("drop table placed")
-    # A person is named by the key of the first record, which is a node among the others.
-    joins = " ".join(
-        f"join nodes {each} on {each}.record_key = nodes.person_{each}" for each in LEVELS
-    )
-    columns = ", ".join(f"{level}.node as {level}" for level in LEVELS)
-    return arrays(connection, f"select {columns} from nodes {joins} order by nodes.node")
+    import numpy as np
+    import pyarrow.compute as pc
+
+    named = np.zeros(records.ids, dtype=np.int64)
+    named[label] = records.place(label)
+    for number in range(1, int(records.member.max(initial=0)) + 1):
+        mine = np.flatnonzero(records.member == number)
+        cluster, first = np.unique(label[mine], return_index=True)
+        candidate = mine[first]
+        smaller = pc.less(records.key.take(candidate), records.key.take(named[cluster])).to_numpy(
+            zero_copy_only=False
+        )
+        named[cluster[smaller]] = candidate[smaller]
+    found: Ints = named[label]
+    return found
 
 
-def _rename(connection: duckdb.DuckDBPyConnection, known: str) -> None:
-    """Make `people`: every record of every member under the people they are now."""
-    names = ", ".join(f"{level}_.record_key as {level}" for level in LEVELS)
-    joins = " ".join(f"join nodes {each}_ on {each}_.node = clustered.{each}" for each in LEVELS)
-    connection.execute(
-        f"""create temp table renamed as select nodes.record_key as before, {names}
-        from clustered join nodes using (node) {joins}"""
-    )
-    now = ", ".join(f"coalesce({each}_.{each}, person_{each}) as {each}" for each in LEVELS)
-    joins = " ".join(
-        f"left join renamed {each}_ on {each}_.before = person_{each}" for each in LEVELS
-    )
-    connection.execute(
-        f"create temp table people as select source_dataset, record_key, {now} from ({known}) {joins}"
-    )
+def _edges(connection: duckdb.DuckDBPyConnection, model: LinkageModel, records: _Records) -> Counts:
+    """Stream `edges_in_order`: the links by the keys of their records; count them."""
+    import numpy as np
+    import pyarrow as pa
 
-
-def _count_edges(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Counts:
+    left, right, weight = arrays(
+        connection, f"select l, r, (match_weight * {HUNDREDTHS})::integer as weight from edges"
+    )
+    order = np.lexsort((right, left))
+    columns = {
+        "record_key_l": (records.key, records.place(left[order])),
+        "record_key_r": (records.key, records.place(right[order])),
+        "weight": (pa.array(weight), order),
+    }
+    stream(connection, "edges_in_order", columns)
     return {
-        ("edges", level): connection.execute(
-            "select count(*) from edges where match_weight >= ?", [model.thresholds[level]]
-        ).fetchall()[0][0]
-        for level in LEVELS
+        ("edges", level): int((weight >= least).sum())
+        for level, least in zip(LEVELS, thresholds_of(model), strict=True)
     }
 
 
-def _count_people(connection: duckdb.DuckDBPyConnection) -> Counts:
-    counts: Counts = {}
-    for level in LEVELS:
-        people, largest = connection.execute(
-            "select count(*), coalesce(max(size), 0) "
-            f"from (select count(*) as size from people group by {level})"
-        ).fetchall()[0]
-        counts |= {("people", level): people, ("largest", level): largest}
-    return counts
+def stream(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, tuple[Any, Ints]]
+) -> None:
+    """Give a connection a table to be read once: Arrow values by column, and which to take."""
+    import pyarrow as pa
+
+    schema = pa.schema([(column, values.type) for column, (values, _) in columns.items()])
+    rows = len(next(iter(columns.values()))[1])
+    batches = (
+        pa.record_batch(
+            [values.take(pa.array(at[start : start + _BATCH])) for values, at in columns.values()],
+            schema=schema,
+        )
+        for start in range(0, rows, _BATCH)
+    )
+    connection.register(table, pa.RecordBatchReader.from_batches(schema, batches))

@@ -202,7 +202,8 @@ class TrainedModel:
         A person's number of records does not grow with the datasets, so the prior falls as they
         grow: it is worked out again at every refresh.
         """
-        return min(0.5, self.matches_per_record * sum(sizes) / 2 / max(1, possible_pairs(sizes)))
+        matches = max(1.0, self.matches_per_record * sum(sizes) / 2)
+        return min(0.5, matches / max(1, possible_pairs(sizes)))
 
 
 def possible_pairs(sizes: Sequence[int]) -> int:
@@ -274,6 +275,7 @@ def _levels(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         if "term_frequency" in level:
             entry["tf_adjustment_column"] = level["term_frequency"]
+            entry["tf_minimum_u_value"] = level["rarest"]
         for parameter in ("m", "u"):
             if parameter in level:
                 entry[f"{parameter}_probability"] = level[parameter]

@@ -78,7 +78,7 @@ def _code() -> str:
     digest = hashlib.sha256()
     here = Path(__file__).parent
     for path in sorted([*here.glob("*.py"), *here.glob("*.csv")]):
-        if path.stem not in {"assets", "checks", "evaluation", "training"}:
+        if path.stem not in {"assets", "charts", "checks", "evaluation", "training"}:
             digest.update(path.read_bytes())
     return digest.hexdigest()
 

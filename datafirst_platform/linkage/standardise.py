@@ -41,7 +41,8 @@ FIELDS = {
 
 KEY_PARTS = {
     **{field: field for field in FIELDS},
-    "forename_initial": "left(forename1, 1)",
+    # Of the full form: Bill and William begin alike.
+    "forename_initial": "left(forename_full, 1)",
     "surname_start": "left(surname, 2)",
     "name_low": "least(surname, forename1)",
     "name_high": "greatest(surname, forename1)",
@@ -116,9 +117,11 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
         create or replace temp macro check_letter(number) as
             substr({text(_CHECK_LETTERS)}, (number % 23)::integer + 1, 1);
         create or replace temp macro full_year(year) as
-            year + case when year > 99 then 0 when year <= {cut_off.year % 100} then 2000 else 1900 end;
+            case when year > 99 then year when year <= {cut_off.year % 100} then 2000 + year
+            else 1900 + year end;
         create or replace temp macro parts(file, year, serial, letter) as
-            struct_pack(file := file, year := whole(year), serial := whole(serial), letter := letter);
+            struct_pack(file := file, year := whole(year), serial := whole(serial),
+                letter := letter);
         create or replace temp macro split_pnc(x, digits, start) as
             parts(0, left(x, digits), substr(x, start, length(x) - start), right(x, 1));
         create or replace temp macro pnc_parts(x) as case

@@ -32,8 +32,9 @@ from datafirst_platform.settings import Settings
 
 Comparisons = dict[str, list[dict[str, Any]]]
 
-_LEAST_M = 2e-3
-"""A level that no match showed is still possible; zero would veto a link for ever."""
+_UNSEEN = 2e-3
+"""m or u of a level that the pairs learnt from did not show. Zero would veto or force a link for
+ever; as both, it makes such a level say nothing."""
 
 _DIGITS = 6
 _ROUNDS = 5
@@ -100,8 +101,9 @@ def _from_session(
     """Levels with m, of the comparisons that a session estimates."""
     chosen = {name: comparisons[name] for name in session.estimates}
     # The key has a name of its own: Splink would leave out every comparison that uses its columns.
+    key = key_sql(session.agree_on)
     connection.execute(
-        f"create or replace temp table session as select *, {key_sql(session.agree_on)} as session_key from tuples"
+        f"create or replace temp table session as select *, {key} as session_key from tuples"
     )
     across = " and l.member <> r.member" if members > 1 else ""
     settings = splink_settings(model.for_splink(chosen), prior=0.5)
@@ -115,7 +117,7 @@ def _from_session(
     connection.execute("drop table session")
     return {
         comparison["output_column_name"]: _with(
-            model, comparison["output_column_name"], "m", comparison["comparison_levels"], _LEAST_M
+            model, comparison["output_column_name"], "m", comparison["comparison_levels"], _UNSEEN
         )
         for comparison in estimated
     }
@@ -134,7 +136,7 @@ def _with(
     for stated, level in zip(model.comparisons[name], estimated, strict=True):
         kept = dict(level)
         if not stated.get("is_null_level"):
-            value = stated.get(field, max(least, float(level.get(field, least))))
+            value = stated.get(field, max(least, float(level.get(field, _UNSEEN))))
             kept[field] = float(f"{value:.{_DIGITS}g}")
         levels.append(kept)
     return levels

@@ -3,20 +3,25 @@
 import contextlib
 import io
 import os
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliResource, DbtProject, dbt_assets
+from dagster_dbt import (
+    DagsterDbtTranslator,
+    DagsterDbtTranslatorSettings,
+    DbtCliResource,
+    DbtProject,
+    build_dbt_asset_specs,
+)
 from dagster_duckdb import DuckDBResource
 from packaging.version import Version
 
-from datafirst_platform.marts.build import Build, DbtRun
+from datafirst_platform.marts.build import DBT_GATE, Build, DbtRun, DbtTest
 from datafirst_platform.marts.lineage import SEEDS
 from datafirst_platform.marts.project import (
     DBT_PROJECT,
@@ -30,8 +35,8 @@ from datafirst_platform.marts.project import (
     source_key,
     sources_of,
 )
-from datafirst_platform.metadata import materialized, step
-from datafirst_platform.safe_errors import values_withheld
+from datafirst_platform.metadata import materialized, step, team
+from datafirst_platform.safe_errors import GateRefused, values_withheld
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
@@ -54,12 +59,32 @@ def build_marts(
     """
     manifest = read_manifest(project)
 
-    @dbt_assets(
+    specs = build_dbt_asset_specs(
         manifest=manifest,
         select=f"fqn:{manifest['metadata']['project_name']}.{MARTS}",
+        dagster_dbt_translator=MartTranslator(project_digest(project)),
+    )
+    with warnings.catch_warnings():
+        # Checks by partition are a preview in Dagster; without them an edition would hide another.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        check_specs = [
+            dg.AssetCheckSpec(
+                DBT_GATE,
+                asset=spec.key,
+                blocking=True,
+                description="dbt's tests on the mart and on everything it is made from.",
+                partitions_def=partitions,
+            )
+            for spec in specs
+        ]
+
+    @dg.multi_asset(
         name=MARTS,
+        specs=specs,
+        check_specs=check_specs,
         partitions_def=partitions,
-        dagster_dbt_translator=MartTranslator(project_digest(project), partitions),
+        can_subset=True,
+        description="Let dbt build and test every mart, then publish them.",
     )
     def marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         results: list[dg.MaterializeResult | dg.AssetCheckResult] = []
@@ -69,17 +94,22 @@ def build_marts(
             stood = build.standing()
             run, versions = stood if stood is not None else _run_and_publish(build)
             refusal = build.refusal(run)
-            checks = _check_results(context, run)
             for mart in build.marts:
-                if mart.name in versions and dg.AssetKey(mart.key) in context.selected_asset_keys:
+                key = dg.AssetKey(mart.key)
+                if mart.name in versions and key in context.selected_asset_keys:
                     metadata = {**_column_metadata(mart, run), "reused": stood is not None}
                     descriptions = {each.name: each.description for each in mart.columns}
                     results.append(materialized(versions[mart.name], metadata, descriptions))
                 # After it: a check is about the newest materialisation there is.
-                results += checks[dg.AssetKey(mart.key)]
+                if dg.AssetCheckKey(key, DBT_GATE) in context.selected_asset_check_keys:
+                    results.append(_check_result(key, build.tests_of(mart.name, run)))
         yield from results
         if refusal:
-            raise dg.Failure(description=refusal, allow_retries=False)
+            raise dg.Failure(
+                description=refusal,
+                metadata={"exit_code": GateRefused.exit_code},
+                allow_retries=False,
+            )
 
     return [marts]
 
@@ -87,10 +117,10 @@ def build_marts(
 class MartTranslator(DagsterDbtTranslator):
     """How a node of the dbt manifest becomes an asset: keys follow the one law of names."""
 
-    def __init__(self, digest: str, partitions: dg.PartitionsDefinition) -> None:
-        super().__init__()
+    def __init__(self, digest: str) -> None:
+        # dbt's tests are one check a mart: some hundred of them would hide the few that matter.
+        super().__init__(settings=DagsterDbtTranslatorSettings(enable_asset_checks=False))
         self.digest = digest
-        self.partitions = partitions
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """`[source, table]` of a source, `[marts, model]` of a mart."""
@@ -112,40 +142,17 @@ class MartTranslator(DagsterDbtTranslator):
             deps=[dg.AssetKey(key) for key in inputs],
             code_version=self.digest[:16],
             group_name=MARTS,
-            owners=[_team(manifest, node)],
+            owners=[team(_owner(manifest, node))],
             kinds={"dbt", "duckdb", "parquet"},
             tags={"dataset": str(node["group"])},
             skippable=True,
         )
 
-    def get_asset_check_spec(
-        self,
-        asset_spec: dg.AssetSpec,
-        manifest: Mapping[str, Any],
-        unique_id: str,
-        project: DbtProject | None,
-    ) -> dg.AssetCheckSpec | None:
-        """A test waits for the marts and published tables it reads, not for folded models."""
-        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
-        if spec is None:
-            return None
-        folded = {"seeds", "models"}
-        others = {each.asset_key for each in spec.additional_deps}
-        return dg.AssetCheckSpec(
-            name=spec.name,
-            asset=spec.asset_key,
-            description=spec.description,
-            additional_deps=[key for key in sorted(others) if key.path[0] not in folded],
-            blocking=spec.blocking,
-            metadata=spec.metadata,
-            partitions_def=self.partitions,
-        )
 
-
-def _team(manifest: Manifest, node: Mapping[str, Any]) -> str:
-    """The owner of a model's group as Dagster wants owners."""
+def _owner(manifest: Manifest, node: Mapping[str, Any]) -> str:
+    """The owner of a model's group."""
     owners = {each["name"]: each["owner"]["name"] for each in manifest["groups"].values()}
-    return "team:" + re.sub(r"[^a-z0-9]+", "_", owners[node["group"]].lower())
+    return str(owners[node["group"]])
 
 
 class _LocalDbt(DbtCliResource):
@@ -207,27 +214,29 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
-def _check_results(
-    context: dg.AssetExecutionContext, run: DbtRun
-) -> dict[dg.AssetKey, list[dg.AssetCheckResult]]:
-    """The result of every selected check that ran, by mart."""
-    results: dict[dg.AssetKey, list[dg.AssetCheckResult]] = defaultdict(list)
-    for test in run.tests:
-        asset_key = dg.AssetKey([MARTS, test.on.rpartition(".")[2]])
-        selected = dg.AssetCheckKey(asset_key, test.rule) in context.selected_asset_check_keys
-        if not selected or test.status == "skipped":
-            continue
-        critical = test.severity == "critical"
-        results[asset_key].append(
-            dg.AssetCheckResult(
-                asset_key=asset_key,
-                check_name=test.rule,
-                passed=test.passed,
-                severity=dg.AssetCheckSeverity.ERROR if critical else dg.AssetCheckSeverity.WARN,
-                metadata={"status": test.status, "failed_rows": test.failures},
-            )
-        )
-    return results
+def _check_result(key: dg.AssetKey, tests: Sequence[DbtTest]) -> dg.AssetCheckResult:
+    """Dbt's tests on a mart as one check: counts by test, never a row."""
+    failed = [each for each in tests if not each.passed]
+    critical = [each for each in failed if each.severity == "critical"]
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=DBT_GATE,
+        passed=not critical,
+        description=(
+            "Failed: " + ", ".join(each.rule for each in critical)
+            if critical
+            else f"{len(tests)} tests hold"
+        ),
+        metadata={
+            "tests": len(tests),
+            "failed_tests": dg.MetadataValue.json(
+                [
+                    {"test": each.rule, "status": each.status, "rows": each.failures}
+                    for each in failed
+                ]
+            ),
+        },
+    )
 
 
 def _column_metadata(mart: ReleasedTable, run: DbtRun) -> dict[str, Any]:

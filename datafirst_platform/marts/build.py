@@ -35,8 +35,11 @@ from datafirst_platform.safe_errors import GateRefused, NotReady, PlatformError
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
-GATE = "dbt_tests"
+DBT_GATE = "dbt_tests"
 """The gate whose verdict a build gives each mart it publishes."""
+
+_CODE_VERSION = 1
+"""Raised whenever the same project and inputs would be published or recorded otherwise."""
 
 _VERDICT_FORMAT = "datafirst-verdict/1"
 _SEVERITIES = {"error": "critical", "warn": "warning"}
@@ -49,7 +52,7 @@ class DbtTest:
 
     Attributes:
         rule: its name, unique in the project.
-        type: kind of test: `unique`, `accepted_values`, `unit_test`, …
+        type: kind of test: `unique`, `accepted_values`, …
         on: unique id of the node it is about.
         column: column it is about; empty for a whole table.
         severity: `critical` blocks, `warning` is recorded only.
@@ -172,15 +175,15 @@ class Build:
     @property
     def recipe(self) -> str:
         """Digest of the project and every input."""
-        return tables.recipe_of(
-            "marts", self.digest, {str(key): each.version for key, each in self.inputs.items()}
-        )
+        inputs = {str(key): each.version for key, each in self.inputs.items()}
+        return tables.recipe_of("marts", _CODE_VERSION, self.digest, inputs)
 
     @property
     def arguments(self) -> list[str]:
-        """What dbt is told."""
+        """What dbt is told. Unit tests are about code: the test suite runs them."""
         paths = {f"{key.stage}.{key.table}": str(each.path) for key, each in self.inputs.items()}
-        return ["build", "--no-partial-parse", "--vars", json.dumps({"tables": paths})]
+        given = ["--vars", json.dumps({"tables": paths})]
+        return ["build", "--no-partial-parse", "--exclude-resource-type", "unit_test", *given]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -232,7 +235,7 @@ class Build:
         broken = {
             unique_id.split(".", 2)[-1]: each["status"]
             for unique_id, each in status.items()
-            if not unique_id.startswith(("test.", "unit_test."))
+            if not unique_id.startswith("test.")
             and each["status"] in ("error", "skipped", "partial success", "runtime error")
         }
         return DbtRun(
@@ -313,6 +316,12 @@ class Build:
         self._give_verdicts(run, found)
         return run, found
 
+    def tests_of(self, mart: str, run: DbtRun) -> list[DbtTest]:
+        """The tests on a mart and on everything it is made from."""
+        manifest = read_manifest(self.project)
+        over = ancestors(manifest, f"model.{manifest['metadata']['project_name']}.{mart}")
+        return [each for each in run.tests if each.on in over]
+
     @property
     def _results(self) -> Path:
         return self.target / "run_results.json"
@@ -324,13 +333,11 @@ class Build:
 
     def _give_verdicts(self, run: DbtRun, versions: Mapping[str, TableVersion]) -> None:
         """Write each mart's verdict: the tests on it and on everything it is made from."""
-        manifest = read_manifest(self.project)
         for mart, version in versions.items():
-            over = ancestors(manifest, f"model.{manifest['metadata']['project_name']}.{mart}")
-            content = verdict(version, self.digest, [each for each in run.tests if each.on in over])
+            content = verdict(version, self.digest, self.tests_of(mart, run))
             folder = self.settings.audit / "verdicts" / MARTS / mart / self.edition
             folder.mkdir(parents=True, exist_ok=True)
-            _write(folder / f"{version.version[:16]}.{GATE}.json", content)
+            _write(folder / f"{version.version[:16]}.{DBT_GATE}.json", content)
 
 
 def verdict(version: TableVersion, digest: str, tests: Sequence[DbtTest]) -> str:
@@ -348,7 +355,7 @@ def verdict(version: TableVersion, digest: str, tests: Sequence[DbtTest]) -> str
         "table": version.key.table,
         "edition": version.edition,
         "data_version": version.version,
-        "gate": GATE,
+        "gate": DBT_GATE,
         "suite_digest": digest,
         "passed": bool(tests) and not failed,
         "inputs": {},
@@ -371,21 +378,18 @@ def verdict(version: TableVersion, digest: str, tests: Sequence[DbtTest]) -> str
 def _tests(manifest: Manifest, results: Mapping[str, Mapping[str, Any]]) -> list[DbtTest]:
     """Every test of the project, by name; one without a result counts as skipped."""
     found = []
-    for unique_id, node in {**manifest["nodes"], **manifest["unit_tests"]}.items():
-        if not unique_id.startswith(("test.", "unit_test.")):
+    for unique_id, node in manifest["nodes"].items():
+        if not unique_id.startswith("test."):
             continue
         result = results.get(unique_id, {})
-        unit = node["resource_type"] == "unit_test"
         metadata = node.get("test_metadata") or {}
         found.append(
             DbtTest(
                 rule=node["name"],
-                type="unit_test" if unit else metadata.get("name", "singular"),
+                type=metadata.get("name", "singular"),
                 on=_subject(manifest, node),
                 column=node.get("column_name") or "",
-                severity="critical"
-                if unit
-                else _SEVERITIES[str(node["config"]["severity"]).lower()],
+                severity=_SEVERITIES[str(node["config"]["severity"]).lower()],
                 status=result.get("status", "skipped"),
                 failures=result.get("failures") or 0,
             )

@@ -20,6 +20,8 @@ from typing import Any
 from datafirst_platform import tables
 from datafirst_platform.editions import before
 from datafirst_platform.identity import SECURE_STAGES, TableKey
+from datafirst_platform.marts.build import DBT_GATE
+from datafirst_platform.marts.project import project_digest
 from datafirst_platform.quality.suites import Companion, Suite, SuiteError, load_suite
 from datafirst_platform.quality.validation import BATCH, Outcome, run_suite
 from datafirst_platform.safe_errors import NotReady, PlatformError
@@ -27,7 +29,6 @@ from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion, digest_of
 
 EXPECTATIONS_GATE = "expectations"
-DBT_GATE = "dbt_tests"
 
 _FORMAT = "datafirst-verdict/1"
 
@@ -331,6 +332,8 @@ def _problem(
         moved = _moved(settings, suite, verdict, used)
         if moved:
             return "stale", f"was judged against another version of {', '.join(moved)}. {again}"
+    if gate == DBT_GATE and verdict.suite_digest != project_digest():
+        return "stale", f"was tested by a dbt project that has changed since. {again}"
     if not verdict.passed:
         rules = [each.rule for each in verdict.failures]
         listed = ", ".join(rules) if rules else "it judged nothing"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from datafirst_platform.marts.project import ReleaseSpec, release_specs
-from datafirst_platform.metadata import step
+from datafirst_platform.metadata import step, team
 from datafirst_platform.releases.bundle import Release
 from datafirst_platform.releases.candidate import CODE_VERSION, build_release
 from datafirst_platform.settings import Settings
@@ -27,7 +27,7 @@ def _release(
         partitions_def=partitions,
         description=spec.description,
         group_name="releases",
-        owners=[spec.owner] if "@" in spec.owner else None,
+        owners=[team(spec.owner)],
         kinds={"parquet", "csv"},
         tags={"dataset": spec.name},
         code_version=CODE_VERSION,
@@ -63,8 +63,7 @@ def _materialized(built: Release) -> dg.MaterializeResult:
             "inputs": dg.MetadataValue.json(manifest["inputs"]),
             "gates": dg.MetadataValue.md(
                 "| table | gate | rules | outcome | data version |\n"
-                "| --- | --- | ---: | --- | --- |\n"
-                + "\n".join(gates)
+                "| --- | --- | ---: | --- | --- |\n" + "\n".join(gates)
             ),
             "verify": f"datafirst release verify {built.path}",
         },

@@ -16,10 +16,10 @@ from datafirst_platform import tables
 from datafirst_platform.automation import PARTITIONS
 from datafirst_platform.identity import TableKey
 from datafirst_platform.marts.assets import build_marts
-from datafirst_platform.marts.build import Build
+from datafirst_platform.marts.build import Build, DbtRun, DbtTest, verdict
 from datafirst_platform.marts.project import mart_tables, project_digest
-from datafirst_platform.quality.verdicts import DBT_GATE, verdict_of
-from datafirst_platform.safe_errors import NotReady
+from datafirst_platform.quality.verdicts import DBT_GATE, Verdict, verdict_of
+from datafirst_platform.safe_errors import NotReady, PlatformError
 from datafirst_platform.settings import Settings
 
 BUILT, BROKEN, EMPTY = "2025", "2026", "2027"
@@ -282,11 +282,11 @@ def test_every_test_is_a_blocking_check_about_the_new_materialisation(settings, 
 
 def test_every_mart_has_a_passing_verdict_the_releases_can_read(settings):
     for mart, version in versions(settings, BUILT).items():
-        verdict = verdict_of(settings, version.key, BUILT, version.version, DBT_GATE)
-        assert verdict.passed, mart
-        assert verdict.suite_digest == project_digest()
-        rules = {outcome.rule for outcome in verdict.outcomes}
-        assert len(rules) == len(verdict.outcomes) > 10
+        given = verdict_of(settings, version.key, BUILT, version.version, DBT_GATE)
+        assert given.passed, mart
+        assert given.suite_digest == project_digest()
+        rules = {outcome.rule for outcome in given.outcomes}
+        assert len(rules) == len(given.outcomes) > 10
         if mart == "magistrates_cases":
             assert "longer_custody_comes_first" in rules, "unit tests of models before it count"
             assert "unique_sex_libra_code" in rules, "tests of its code lists count"
@@ -351,22 +351,26 @@ def test_one_mart_can_be_asked_for_alone(settings, instance, monkeypatch):
     assert {each.asset_key.path[1] for each in result.get_asset_check_evaluations()} == {"xjs_link"}
 
 
-def test_dbt_leaves_no_database_no_log_and_the_process_as_it_was(home, built):
-    left = home.warehouse / "dbt" / BUILT
+def test_dbt_leaves_neither_database_nor_log(settings):
+    left = settings.warehouse / "dbt" / BUILT
     assert left.is_dir()
     assert not [*left.rglob("*.duckdb*"), *left.rglob("dbt.log")]
-    assert not [each for each in os.environ if each in Build.of(home, BUILT).environment]
-    assert Path.cwd() == Path(os.environ["PWD"])
 
 
-def test_bytes_do_not_depend_on_threads(settings, tmp_path):
+def test_bytes_depend_neither_on_threads_nor_on_the_folder_one_is_in(
+    settings, tmp_path, monkeypatch
+):
     alone = Settings(tmp_path / "home", tmp_path / "keys", threads=1, memory_gib=1.0).prepare()
     publish_supply(alone, supply(), BUILT)
+    monkeypatch.chdir(tmp_path)
+    environment = dict(os.environ)
 
     assert run(alone, BUILT).success
 
     ours = {mart: version.version for mart, version in versions(settings, BUILT).items()}
     assert {m: version.version for m, version in versions(alone, BUILT).items()} == ours
+    assert Path.cwd() == tmp_path
+    assert dict(os.environ) == environment
 
 
 def test_no_rows_are_no_fault(home):
@@ -456,6 +460,31 @@ def test_another_input_asks_for_another_build(settings):
 
     assert replace(build, inputs=changed).standing() is None
     assert replace(build, digest="0" * 64).standing() is None
+
+
+def test_warnings_are_recorded_and_refuse_nothing(settings):
+    version = versions(settings, BUILT)["xjs_link"]
+    held = DbtTest("a", "unique", "model.datafirst.xjs_link", "", "critical", "pass", 0)
+    warned = replace(held, rule="b", severity="warning", status="warn", failures=3)
+    failed = replace(held, rule="c", status="fail", failures=3)
+
+    assert DbtRun((held, warned), {}, {}).refusal == ""
+    assert Verdict.from_json(verdict(version, "0" * 64, [held, warned])).passed
+    assert "test c: 3 rows" in DbtRun((held, failed), {}, {}).refusal
+    assert not Verdict.from_json(verdict(version, "0" * 64, [held, failed])).passed
+    assert not Verdict.from_json(verdict(version, "0" * 64, [])).passed, "nothing was judged"
+
+
+def test_a_test_that_did_not_run_refuses(settings):
+    unrun = DbtTest("a", "unique", "model.datafirst.xjs_link", "", "critical", "skipped", 0)
+    assert "1 tests and models were not run" in DbtRun((unrun,), {}, {}).refusal
+
+
+def test_dbt_that_ends_before_it_starts_is_told_without_its_words(settings):
+    build = Build.of(settings, BUILT)
+    with pytest.raises(PlatformError, match="before it built anything") as told:
+        build.read_run()
+    assert "dbt parse" in str(told.value)
 
 
 def test_dbt_is_told_paths_alone(settings):

@@ -1,0 +1,62 @@
+"""Made-up identities: a handful of people whose records differ in known ways."""
+
+import duckdb
+import pytest
+from made_identities import EDITION
+
+from datafirst_platform import tables
+from datafirst_platform.engine import connect
+from datafirst_platform.extracts.contracts import contracts
+from datafirst_platform.identity import TableKey
+from datafirst_platform.linkage.standardise import define_macros
+
+
+@pytest.fixture(scope="module")
+def engine():
+    """An engine with the cleaning macros."""
+    with duckdb.connect() as connection:
+        define_macros(connection, EDITION)
+        yield connection
+
+
+@pytest.fixture
+def publish_identities(settings):
+    """Publish records, given as dictionaries of some of a contract's columns, as identities."""
+
+    def publish(table, records):
+        contract = contracts()[table]
+        columns = {each.name: each.engine_type for each in contract.columns if each.in_identities}
+        with connect(settings) as connection:
+            listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            connection.execute(f"create table made (record_key varchar, {listed})")
+            for number, record in enumerate(records):
+                row = {"record_key": f"{number:032x}", **record}
+                connection.execute(
+                    f"insert into made ({', '.join(row)}) values ({', '.join('?' * len(row))})",
+                    list(row.values()),
+                )
+            return tables.publish(
+                settings,
+                connection,
+                TableKey.of("identities", table),
+                EDITION,
+                "select * from made",
+                order_by=["record_key"],
+                recipe=str(len(records)),
+                inputs={},
+            )
+
+    return publish
+
+
+@pytest.fixture
+def rows(settings):
+    """Read a published version as dictionaries."""
+
+    def read(version):
+        with duckdb.connect() as connection:
+            found = connection.execute(f"select * from read_parquet('{version.path}')")
+            names = [column[0] for column in found.description]
+            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    return read

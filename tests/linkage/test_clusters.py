@@ -1,0 +1,116 @@
+"""Clusters and one-to-one links of hand-made pairs."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from datafirst_platform.linkage.clusters import Guard, Pairs, clusters, one_to_one
+
+THRESHOLDS = (1200, 500, 0)
+
+
+def pairs(*listed):
+    """Pairs of (left, right, weight)."""
+    columns = np.array(listed, dtype=np.int64).reshape(-1, 3).T
+    return Pairs(*columns)
+
+
+def guard(records, member=None, pnc=()):
+    """Records of one dataset, or of those in `member`; `pnc` maps a record to a number."""
+    carried = dict(pnc)
+    return Guard(
+        np.array(member if member is not None else [0] * records, dtype=np.int64),
+        np.array([*carried.keys()], dtype=np.int64),
+        np.array([*carried.values()], dtype=np.int64),
+    )
+
+
+def found(listed, held, **given):
+    return [labels.tolist() for labels in clusters(pairs(*listed), THRESHOLDS, held, **given)]
+
+
+def test_a_cluster_is_named_after_its_smallest_record():
+    high, _, _ = found([(3, 2, 1500), (4, 3, 1500)], guard(5))
+    assert high == [0, 1, 2, 2, 2]
+
+
+def test_each_threshold_adds_to_the_one_before():
+    high, medium, low = found([(0, 1, 1500), (2, 3, 600), (4, 5, 100), (5, 6, -100)], guard(7))
+    assert high == [0, 0, 2, 3, 4, 5, 6]
+    assert medium == [0, 0, 2, 2, 4, 5, 6]
+    assert low == [0, 0, 2, 2, 4, 4, 6]
+
+
+def test_one_weak_link_does_not_join_two_big_clusters():
+    strong = [(0, 1, 1500), (1, 2, 1500), (3, 4, 1500), (4, 5, 1500)]
+    assert found([*strong, (2, 3, 600)], guard(6))[1] == [0, 0, 0, 3, 3, 3]
+    # Half of the nine links there could be would.
+    weak = [(0, 3, 600), (1, 3, 600), (2, 3, 600), (0, 4, 600), (1, 4, 600)]
+    assert found([*strong, *weak], guard(6))[1] == [0] * 6
+
+
+def test_contradicting_police_numbers_keep_clusters_apart():
+    link = [(0, 1, 600)]
+    assert found(link, guard(2, pnc={0: 7, 1: 8}))[1] == [0, 1]
+    assert found(link, guard(2, pnc={0: 7, 1: 7}))[1] == [0, 0]
+    assert found(link, guard(2, pnc={0: 7}))[1] == [0, 0]
+
+
+def test_the_strongest_link_goes_first():
+    # Record 1 could join 0 or 2, who contradict each other.
+    held = guard(3, pnc={0: 7, 2: 8})
+    assert found([(0, 1, 600), (1, 2, 700)], held)[1] == [0, 1, 1]
+    assert found([(0, 1, 700), (1, 2, 600)], held)[1] == [0, 0, 2]
+
+
+def test_across_datasets_only_links_across_count_as_possible():
+    # Two records of one dataset, each linked to the one of the other: all two links seen.
+    held = guard(3, member=[0, 0, 1])
+    assert found([(0, 2, 600), (1, 2, 600)], held)[1] == [0, 0, 0]
+
+
+def test_given_people_are_never_split():
+    given = [np.array(labels) for labels in ([0, 0, 2, 3], [0, 0, 2, 2], [0, 0, 2, 2])]
+    high, medium, low = found([(1, 2, 1500)], guard(4), given=given)
+    assert high == [0, 0, 0, 3]
+    assert medium == low == [0, 0, 0, 0]
+
+
+def test_no_pairs_leave_everyone_alone():
+    assert found([], guard(3)) == [[0, 1, 2]] * 3
+    assert found([], guard(0)) == [[], [], []]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_order_of_pairs_is_of_no_account_and_thresholds_nest(seed):
+    generator = np.random.default_rng(seed)
+    left = generator.integers(0, 60, 120)
+    right = (left + generator.integers(1, 6, 120)) % 60
+    weight = generator.integers(-200, 2000, 120)
+    held = guard(60, pnc={int(each): int(each) % 9 for each in generator.choice(60, 30, False)})
+    listed = np.stack([left, right, weight], axis=1)
+    shuffled = generator.permutation(listed)
+    expected = found(listed, held)
+    assert found(shuffled, held) == expected
+    for stricter, looser in pairwise(expected):
+        joined = {}
+        for one, other in zip(stricter, looser, strict=True):
+            assert joined.setdefault(one, other) == other
+
+
+def test_one_to_one_takes_the_strongest_first():
+    listed = pairs((0, 10, 500), (0, 11, 900), (1, 11, 800), (1, 10, 100), (2, 11, 100))
+    chosen = one_to_one(listed)
+    taken = [(int(listed.left[each]), int(listed.right[each])) for each in chosen]
+    assert sorted(taken) == [(0, 11), (1, 10)]
+
+
+def test_one_to_one_breaks_ties_by_the_smaller_record():
+    listed = pairs((1, 10, 500), (0, 10, 500), (0, 11, 500))
+    taken = [(int(listed.left[each]), int(listed.right[each])) for each in one_to_one(listed)]
+    assert taken == [(0, 10)]
+
+
+def test_one_to_one_of_nothing_is_nothing():
+    assert len(one_to_one(pairs())) == 0

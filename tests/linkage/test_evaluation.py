@@ -1,0 +1,120 @@
+"""Quality figures of hand-made people, against figures worked out by hand."""
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from made_identities import EDITION
+
+from datafirst_platform import tables
+from datafirst_platform.engine import connect
+from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.linkage.evaluation import Measure, evaluate
+
+
+@pytest.fixture
+def label(settings):
+    """Write reference labels."""
+
+    def write(table, **columns):
+        folder = settings.secure / "truth" / EDITION
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(columns), folder / f"{table}.parquet")
+
+    return write
+
+
+@pytest.fixture
+def publish(settings):
+    """Publish a table of the linkage; `key(…)` in the query is the key of a supplied record."""
+
+    def run(table, query):
+        with connect(settings) as connection:
+            define_pseudonym(connection, scope_key(settings, "records"))
+            connection.execute(
+                "create temp macro libra(c, d) as pseudonym('libra_cases|' || c || '|' || d)"
+            )
+            connection.execute(
+                "create temp macro xhibit(d) as pseudonym('xhibit_defendants_on_case|' || d)"
+            )
+            tables.publish(
+                settings,
+                connection,
+                TableKey.of("linkage", table),
+                EDITION,
+                query,
+                recipe="by hand",
+                inputs={},
+            )
+
+    return run
+
+
+def test_pairs_within_a_dataset(label, publish, settings):
+    # True people: {1, 2, 3}, {4, 5}, {6}: 4 pairs. Record 6 has no label at high: left out nowhere.
+    label(
+        "libra_cases",
+        case_id=[*"123456"],
+        defendant_id=[*"abcdef"],
+        person_id=[1, 1, 1, 2, 2, 3],
+    )
+    # High: nobody linked. Medium: {1, 2}, {3, 4}: 2 pairs, 1 right. Low: all six: 15, 4 right.
+    publish(
+        "magistrates_people",
+        """select libra(c, d) as record_key, c as person_high, m as person_medium, 'x' as person_low
+        from (values ('1','a','p'), ('2','b','p'), ('3','c','q'), ('4','d','q'), ('5','e','r'),
+            ('6','f','s'), ('7','g','p')) as t(c, d, m)""",
+    )
+    quality = evaluate(settings, EDITION, "magistrates")
+    assert quality.measures == (
+        Measure("all", "high", linked=0, true=4, both=0),
+        Measure("all", "medium", linked=2, true=4, both=1),
+        Measure("all", "low", linked=15, true=4, both=4),
+    )
+    medium = quality.at("medium")
+    assert (medium.precision, medium.recall) == (0.5, 0.25)
+    assert medium.f1 == pytest.approx(1 / 3)
+    assert quality.at("high").precision == 1.0
+    with pytest.raises(KeyError):
+        quality.at("medium", "cross")
+
+
+def test_pairs_across_datasets(label, publish, settings):
+    label("libra_cases", case_id=["1", "2"], defendant_id=["a", "b"], person_id=[1, 1])
+    label("xhibit_defendants_on_case", defendant_on_case_id=["8", "9"], person_id=[1, 2])
+    publish(
+        "criminal_courts_people",
+        """select *, person_high as person_medium, person_high as person_low from (
+            select 'magistrates' as source_dataset, libra('1', 'a') as record_key,
+                'p' as person_high
+            union all select 'magistrates', libra('2', 'b'), 'q'
+            union all select 'crown', xhibit('8'), 'p'
+            union all select 'crown', xhibit('9'), 'p')""",
+    )
+    quality = evaluate(settings, EDITION, "criminal_courts")
+    # True pairs: 1–2, 1–8, 2–8. Linked: 1–8, 1–9, 8–9.
+    assert quality.at("high") == Measure("all", "high", linked=3, true=3, both=1)
+    assert quality.at("high", "cross") == Measure("cross", "high", linked=2, true=2, both=1)
+
+
+def test_cases(label, publish, settings):
+    label(
+        "mags_crown_cases",
+        case_id=["1", "2", "3"],
+        defendant_id=["a", "b", "c"],
+        defendant_on_case_id=["7", "8", "9"],
+    )
+    publish(
+        "mags_crown_cases",
+        """select libra(c, d) as libra_cases_key, xhibit(x) as xhibit_defendants_on_case_key,
+            w::decimal(6, 2) as match_weight
+        from (values ('1','a','7',40), ('2','b','9',30), ('4','e','5',3)) as t(c, d, x, w)""",
+    )
+    quality = evaluate(settings, EDITION, "mags_crown_cases")
+    assert quality.at("high", "cases") == Measure("cases", "high", linked=2, true=3, both=1)
+    assert quality.at("low", "cases") == Measure("cases", "low", linked=3, true=3, both=1)
+
+
+def test_without_labels_there_is_no_figure(settings):
+    assert evaluate(settings, EDITION, "magistrates") is None
+    assert evaluate(settings, EDITION, "criminal_courts") is None
+    assert evaluate(settings, EDITION, "mags_crown_cases") is None
