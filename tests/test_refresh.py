@@ -231,3 +231,16 @@ def test_help_teaches_every_command(refreshed):
         shown = run(refreshed, *arguments, "--help")
         assert shown.exit_code == 0
         assert len(shown.output) > 100
+
+
+def test_a_person_is_not_called_by_a_records_id(refreshed):
+    import duckdb
+
+    folder = {each.name: each.path / "data" for each in bundle.releases(refreshed)}
+    with duckdb.connect() as connection:
+        shared = connection.execute(
+            f"""select count(*) from '{folder["magistrates"]}/magistrates_cases.parquet' as person
+            join '{folder["magistrates"]}/magistrates_cases.parquet' as record
+            on person.estimated_defendant_id = record.defendant_case_hash"""
+        ).fetchall()
+    assert shared == [(0,)]

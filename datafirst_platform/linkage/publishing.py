@@ -18,7 +18,7 @@ from datafirst_platform import tables
 from datafirst_platform.engine import connect, text
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LinkageModel, trained_model
-from datafirst_platform.linkage.standardise import standard_query
+from datafirst_platform.linkage.standardise import clean_query
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
@@ -64,7 +64,7 @@ def recipe_of(
     inputs = {str(version.key): version.version for version in versions}
     # The cleaning follows from contracts and code lists too: its SQL says how.
     cleaning = [
-        standard_query(version.key.table, version.key.table)
+        clean_query(version.key.table, version.key.table)
         for version in versions
         if version.key.stage == "identities"
     ]

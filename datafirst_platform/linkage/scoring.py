@@ -22,7 +22,7 @@ from datafirst_platform.linkage.models import (
     splink_settings,
     trained_model,
 )
-from datafirst_platform.linkage.standardise import FIELDS, standard_query
+from datafirst_platform.linkage.standardise import CLEANED, FIELDS, clean_query, derive_query
 from datafirst_platform.safe_errors import PlatformError
 
 if TYPE_CHECKING:
@@ -50,24 +50,19 @@ def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[
     Returns:
         The number of ids; those of organisations are not used.
     """
-    fields = ", ".join(FIELDS)
-    columns = ", ".join(f"{field} {kind}" for field, kind in FIELDS.items())
-    connection.execute(
-        "create or replace temp table standard "
-        f"(member utinyint, id integer, content ubigint, record_key varchar, {columns})"
-    )
+    parts = []
     first = 0
     for member, (table, file) in enumerate(sources):
-        connection.execute(
-            f"""insert into standard by name
-            select {member} as member, {first} + row as id, * exclude (row),
+        parts.append(
+            f"""select {member}::utinyint as member, ({first} + row)::integer as id, * exclude (row),
                 case when pnc is not null or cro is not null
                     or (forename1 is not null and surname is not null and dob is not null
-                        and postcode is not null) then hash({fields}) end as content
-            from ({standard_query(table, numbered(connection, file))})"""
+                        and postcode is not null) then hash({", ".join(CLEANED)}) end as content
+            from ({clean_query(table, numbered(connection, file))})"""
         )
         rows = connection.execute(f"select count(*) from read_parquet({text(file)})").fetchall()
         first += int(rows[0][0])
+    connection.execute(f"create or replace temp table standard as {' union all '.join(parts)}")
     connection.execute(
         """create or replace temp table firsts as
         select member, content, min(id) as id from standard where content is not null
@@ -78,11 +73,11 @@ def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[
         select standard.id, member, record_key, coalesce(firsts.id, standard.id) as tuple
         from standard left join firsts using (member, content)"""
     )
+    distinct = "select * exclude (record_key, content) from standard where content is null "
+    distinct += "or id in (select id from firsts)"
     connection.execute(
         f"""create or replace temp table tuples as
-        select id, member, {fields} from standard where content is null
-        union all
-        select id, member, {fields} from standard semi join firsts using (id)"""
+        select id, member, {", ".join(FIELDS)} from ({derive_query(distinct)})"""
     )
     connection.execute("drop table standard")
     connection.execute("drop table firsts")

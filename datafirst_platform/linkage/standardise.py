@@ -20,24 +20,29 @@ from datafirst_platform.safe_errors import PlatformError
 
 NICKNAMES = Path(__file__).with_name("nicknames.csv")
 
-FIELDS = {
+CLEANED = {
     "forename1": "VARCHAR",
-    "forename_full": "VARCHAR",
     "middle_first": "VARCHAR",
     "surname": "VARCHAR",
     "dob": "DATE",
-    "dob_default": "BOOLEAN",
-    "birth_year": "SMALLINT",
-    "birth_month": "SMALLINT",
-    "birth_day": "SMALLINT",
     "sex": "VARCHAR",
     "postcode": "VARCHAR",
-    "sector": "VARCHAR",
-    "outcode": "VARCHAR",
     "pnc": "BIGINT",
     "cro": "BIGINT",
 }
-"""Columns of a standard record after its key, with their types; NULL where not known or junk."""
+"""What is recorded of a person, cleaned, with types; NULL where not known or junk."""
+
+_DERIVED = {
+    "forename_full": "coalesce(nicknames.long, forename1)",
+    "dob_default": "month(dob) = 1 and day(dob) = 1",
+    "birth_year": "year(dob)::smallint",
+    "birth_month": "month(dob)::smallint",
+    "birth_day": "day(dob)::smallint",
+    "sector": "left(postcode, length(postcode) - 2)",
+    "outcode": "left(postcode, length(postcode) - 3)",
+}
+FIELDS = (*CLEANED, *_DERIVED)
+"""Columns of a standard record after its key."""
 
 KEY_PARTS = {
     **{field: field for field in FIELDS},
@@ -151,8 +156,8 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     )
 
 
-def standard_query(table: str, source: str) -> str:
-    """SQL for the standard records of an `identities` table: `row`, `record_key` and `FIELDS`.
+def clean_query(table: str, source: str) -> str:
+    """SQL for the people of an `identities` table: `row`, `record_key` and `CLEANED`.
 
     Organisations are left out: the linkage is of people. `define_macros` has to have run.
 
@@ -213,14 +218,15 @@ def standard_query(table: str, source: str) -> str:
                     else middle end, '') as middle_first
             from cleaned
         )
-        select
-            row, record_key, forename1, coalesce(nicknames.long, forename1) as forename_full,
-            middle_first, surname, dob, month(dob) = 1 and day(dob) = 1 as dob_default,
-            year(dob)::smallint as birth_year, month(dob)::smallint as birth_month,
-            day(dob)::smallint as birth_day, sex, postcode,
-            left(postcode, length(postcode) - 2) as sector,
-            left(postcode, length(postcode) - 3) as outcode, pnc, cro
-        from split left join nicknames on nicknames.short = split.forename1"""
+        select * from split"""
+
+
+def derive_query(source: str) -> str:
+    """SQL for `FIELDS` of the rows of a source that has `CLEANED`, beside its other columns."""
+    derived = ", ".join(f"{sql} as {field}" for field, sql in _DERIVED.items())
+    return f"""
+        select source.*, {derived}
+        from ({source}) as source left join nicknames on nicknames.short = source.forename1"""
 
 
 def _meanings(codes: str | None, columns: tuple[str, ...]) -> dict[str, str]:

@@ -46,14 +46,15 @@ class ReleasedColumn:
         name: variable name.
         data_type: DuckDB type its contract enforces.
         description: what it holds.
-        is_pseudonym: whether a release has to replace its values by keys of its own.
+        pseudonym_of: what its values stand for (`record`, `person`), empty where they are no
+            pseudonyms: a release replaces them by keys of its own, one domain for each.
         values: what it may hold, in words, for the variable catalogue.
     """
 
     name: str
     data_type: str
     description: str
-    is_pseudonym: bool
+    pseudonym_of: str
     values: str
 
 
@@ -153,7 +154,7 @@ def _mart_tables(project: Path, digest: str) -> tuple[ReleasedTable, ...]:
                     name=column["name"],
                     data_type=column["data_type"],
                     description=" ".join(column["description"].split()),
-                    is_pseudonym=bool(column["config"]["meta"].get("pseudonym")),
+                    pseudonym_of=column["config"]["meta"].get("pseudonym", ""),
                     values=_values(project, manifest, node["unique_id"], column),
                 )
                 for column in node["columns"].values()

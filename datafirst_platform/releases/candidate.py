@@ -160,8 +160,9 @@ def _write_table(
 ) -> dict[str, Any]:
     """Re-key one mart and write it in key order as Parquet and CSV; its entry in the manifest."""
     selected = ", ".join(
-        f"pseudonym({name(column.name)}) as {name(column.name)}"
-        if column.is_pseudonym
+        # The domain keeps a person's id apart from the record whose id it was made of.
+        f"pseudonym('{column.pseudonym_of}|' || {name(column.name)}) as {name(column.name)}"
+        if column.pseudonym_of
         else name(column.name)
         for column in table.columns
     )

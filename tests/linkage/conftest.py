@@ -55,7 +55,8 @@ def rows(settings):
 
     def read(version):
         with duckdb.connect() as connection:
-            found = connection.execute(f"select * from read_parquet('{version.path}')")
+            file = f"read_parquet('{version.path}', hive_partitioning = false)"
+            found = connection.execute(f"select * from {file}")
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

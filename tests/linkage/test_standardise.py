@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_identities import CHECK_LETTERS, cro, pnc
 
-from datafirst_platform.linkage.standardise import NICKNAMES, standard_query
+from datafirst_platform.linkage.standardise import NICKNAMES, clean_query, derive_query
 
 PNC = "select canonical_pnc(parts) from (select pnc_parts(compact(?::varchar)) as parts)"
 CRO = "select canonical_cro(parts) from (select cro_parts(compact(?::varchar)) as parts)"
@@ -149,7 +149,9 @@ def standard(engine, publish_identities, table, *records):
     version = publish_identities(table, records)
     file = f"read_parquet('{version.path}', file_row_number = true)"
     source = f"select *, file_row_number as row from {file}"
-    found = engine.execute(f"select * from ({standard_query(table, source)}) order by row")
+    found = engine.execute(
+        f"select * from ({derive_query(clean_query(table, source))}) order by row"
+    )
     names = [column[0] for column in found.description]
     return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

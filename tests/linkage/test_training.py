@@ -60,7 +60,7 @@ def test_a_new_dataset_is_settings_and_training(settings, publish_identities, ro
         for comparison in trained.comparisons
     }
     equal, *_, different = [level for level in by_name["surname"] if not level.get("is_null_level")]
-    assert equal["m_probability"] > 100 * equal["u_probability"]
+    assert equal["m_probability"] > 30 * equal["u_probability"]
     assert different["u_probability"] > 0.8
     # What the settings set is not estimated.
     assert by_name["identifiers"][1]["u_probability"] == 6.0e-10

@@ -288,7 +288,6 @@ def test_every_mart_has_a_passing_verdict_the_releases_can_read(settings):
         rules = {outcome.rule for outcome in given.outcomes}
         assert len(rules) == len(given.outcomes) > 10
         if mart == "magistrates_cases":
-            assert "longer_custody_comes_first" in rules, "unit tests of models before it count"
             assert "unique_sex_libra_code" in rules, "tests of its code lists count"
             assert not [rule for rule in rules if "xhibit" in rule]
 
@@ -317,7 +316,8 @@ def test_what_stands_is_not_built_again(settings, instance, monkeypatch):
     assert {m.asset_key.path[1] for m in materialized} == set(MARTS)
     assert all(m.metadata["reused"].value for m in materialized)
     assert all(m.metadata["dagster/column_lineage"].value for m in materialized)
-    assert len(again.get_asset_check_evaluations()) > 100
+    assert {each.check_name for each in again.get_asset_check_evaluations()} == {DBT_GATE}
+    assert len(again.get_asset_check_evaluations()) == len(MARTS)
 
 
 def _must_not_run(*_arguments, **_named):
@@ -425,14 +425,14 @@ def test_a_run_with_a_fault_publishes_nothing(home, broken):
 def test_failed_tests_are_failed_checks(broken):
     result, _ = broken
     failed = {
-        each.check_name: each for each in result.get_asset_check_evaluations() if not each.passed
+        each.asset_key.path[1]: each.metadata["failed_tests"].value
+        for each in result.get_asset_check_evaluations()
+        if not each.passed
     }
-    assert set(failed) == {
-        f"is_between_{mart}_0__36500__custodial_days"
-        for mart in ("magistrates_cases", "magistrates_offences")
-    }
-    assert all(each.metadata["failed_rows"].value == 1 for each in failed.values())
-    assert all(each.severity == dg.AssetCheckSeverity.ERROR for each in failed.values())
+    for mart in ("magistrates_cases", "magistrates_offences"):
+        name = f"is_between_{mart}_0__36500__custodial_days"
+        [named] = [each for each in failed[mart] if each["test"] == name]
+        assert named["rows"] == 1
 
 
 def test_a_fault_quotes_no_value(home, broken, caplog):

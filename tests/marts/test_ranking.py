@@ -1,13 +1,19 @@
 """The principal offence: the macro against the same rule written in Python."""
 
+import json
+import os
 import random
+import subprocess
 
 import duckdb
 import jinja2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up_rows import publish_supply, supply
 
+from datafirst_platform.marts.build import Build
+from datafirst_platform.marts.project import dbt_executable
 from datafirst_platform.settings import PROJECT_ROOT
 
 MACRO = (PROJECT_ROOT / "dbt_project/macros/rank_offences.sql").read_text()
@@ -96,3 +102,37 @@ def test_the_order_of_rows_decides_nothing(connection):
     random.Random(1).shuffle(offences)
 
     assert ranked(connection, offences) == expected
+
+
+def test_dbts_unit_tests_pass(settings):
+    """They are about code, so a build leaves them out; here they run."""
+    publish_supply(settings, supply(), "2025")
+    build = Build.of(settings, "2025")
+    build.clear()
+    arguments = [each for each in build.arguments if each != "unit_test"]
+    arguments.remove("--exclude-resource-type")
+    subprocess.run(
+        [
+            dbt_executable(),
+            *arguments,
+            "--empty",
+            "--select",
+            "+int_libra__offences_ranked",
+            "+int_xhibit__offences_ranked",
+            "--exclude",
+            "test_type:data",
+            "--project-dir",
+            str(build.project),
+            "--profiles-dir",
+            str(build.project),
+            "--target-path",
+            str(build.target),
+        ],
+        env=os.environ | build.environment,
+        capture_output=True,
+        check=True,
+    )
+    results = json.loads((build.target / "run_results.json").read_text())["results"]
+    outcomes = [each["status"] for each in results if each["unique_id"].startswith("unit_test.")]
+    assert len(outcomes) >= 7
+    assert set(outcomes) == {"pass"}
