@@ -32,7 +32,7 @@ from datafirst_platform.safe_errors import NotReady, PlatformError, values_withh
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 """Raise it whenever reading, judging or splitting gives other rows: extracts are then redone."""
 
 _SUMMARY = "extract.json"
@@ -287,7 +287,7 @@ def _publish(
 
 def _by_rule(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> list[RuleCount]:
     counted = connection.execute(
-        f"select fault, count(*) from {read.faults} where fault >= 0 group by all order by all"
+        f"select _fault, count(*) from {read.rows} where _fault >= 0 group by all order by all"
     ).fetchall()
     found: dict[tuple[str, str | None], int] = {}
     for fault, rows in counted:
@@ -299,11 +299,10 @@ def _by_rule(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> list[Rul
 def _receipt_rows(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> list[str]:
     """One SQL row a file."""
     rows = []
-    for each in read.files:
+    for at, each in enumerate(read.files):
         file = each.file
         quarantined = connection.execute(
-            f"select count(*) from {read.faults} where fault >= 0 and row between ? and ?",
-            [each.first, each.ends - 1],
+            f"select count(*) from {read.rows} where _fault >= 0 and _file = {at}"
         ).fetchall()[0][0]
         accepted = file.rows - quarantined
         share = f"{accepted}::decimal(28,9) / {file.rows}" if file.rows else "1"

@@ -34,7 +34,9 @@ HUNDREDTHS = 100
 """Match weights are published and clustered in hundredths: float noise ends here."""
 
 
-def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[str, Path]]) -> int:
+def load_records(
+    connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[str, Path]]
+) -> None:
     """Make `records` (id, member, record_key, tuple) and `tuples` (id, member, `FIELDS`).
 
     Ids count from 0 in the order of the record keys within a member, member after member, so that
@@ -46,15 +48,13 @@ def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[
     Args:
         connection: with `define_macros`.
         sources: contract and file of each member.
-
-    Returns:
-        The number of ids; those of organisations are not used.
     """
     parts = []
     first = 0
     for member, (table, file) in enumerate(sources):
         parts.append(
-            f"""select {member}::utinyint as member, ({first} + row)::integer as id, * exclude (row),
+            f"""select {member}::utinyint as member, ({first} + row)::integer as id,
+                * exclude (row),
                 case when pnc is not null or cro is not null
                     or (forename1 is not null and surname is not null and dob is not null
                         and postcode is not null) then hash({", ".join(CLEANED)}) end as content
@@ -81,7 +81,6 @@ def load_records(connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[
     )
     connection.execute("drop table standard")
     connection.execute("drop table firsts")
-    return first
 
 
 def numbered(connection: duckdb.DuckDBPyConnection, file: Path) -> str:

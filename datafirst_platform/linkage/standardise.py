@@ -186,15 +186,13 @@ def clean_query(table: str, source: str) -> str:
         organisations = [code for code, value in meaning.items() if value == "true"]
         listed = ", ".join(text(code) for code in organisations) or "null"
         people = f"not coalesce({supplied('entity_type')} in ({listed}), false)"
-    middle = " || ' ' || ".join(
-        f"coalesce(std_name({supplied(field)}), '')" for field in ("forename2", "forename3")
-    )
     return f"""
         with cleaned as (
             select
                 row, record_key,
                 std_name({supplied("forename1")}) as given,
-                ltrim({middle}) as middle,
+                coalesce(std_name({supplied("forename2")}), std_name({supplied("forename3")}))
+                    as middle,
                 std_name({supplied("surname")}) as surname,
                 std_dob({supplied("date_of_birth", "date")}) as dob,
                 {sex} as sex,
@@ -213,9 +211,9 @@ def clean_query(table: str, source: str) -> str:
                 case when contains(given, ' ') then split_part(given, ' ', 1) else given end
                     as forename1,
                 -- A second forename typed into the first field is a middle name.
-                nullif(case when contains(given, ' ') then split_part(given, ' ', 2)
+                case when contains(given, ' ') then split_part(given, ' ', 2)
                     when contains(middle, ' ') then split_part(middle, ' ', 1)
-                    else middle end, '') as middle_first
+                    else middle end as middle_first
             from cleaned
         )
         select * from split"""

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -153,21 +154,22 @@ def _deliver(settings: Settings, rows: int, *, packed: bool) -> Path:
     return folder / f"libra_cases{ending}"
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> int:
     """Measure and print, and write where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--packed", action="store_true", help="deliver .csv.gz")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--output", type=Path)
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         found = measure(given.rows, Path(folder), packed=given.packed, repeats=given.repeats)
     told = json.dumps(found, indent=1)
     print(told)
     if given.output:
         given.output.write_text(told + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

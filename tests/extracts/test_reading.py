@@ -197,6 +197,26 @@ def test_a_quarantined_row_can_be_read_again_from_its_text(landing):
     assert text == as_csv(rows[1:], CASES).decode().split("\n", 1)[1].removesuffix("\n")
 
 
+def test_rows_refused_beside_others_keep_their_text(landing):
+    """Copies, claims of one key and orphans are told apart late, when dates are dates."""
+    cases = [case(1), case(1), case(2), case(2, last_name='O"NEIL, X', committal_date="2015-07-01")]
+    offences = [offence(3, offence_seq="007", fine_amount="1.5", verdict="G")]
+    extract = extracted(landing, cases, offences)
+    for table, refused in (("libra_cases", cases[1:]), ("libra_offences", offences)):
+        columns = [column.name for column in contracts()[table].columns]
+        kept = column_of(extract.tables[table].quarantine, "row_text")
+        assert kept == as_csv(refused, columns).decode().splitlines()[1:]
+
+
+def test_a_row_of_another_width_keeps_its_text(landing):
+    lines = as_csv([case(1), case(2), case(3)], CASES).decode().splitlines()
+    lines[2] += ',"A, B",C,'
+    lines[3] = "C000000003,D0000003"
+    extract = extracted(landing, "\n".join(lines).encode(), rows={"libra_cases": 3})
+    kept = column_of(extract.tables["libra_cases"].quarantine, "row_text")
+    assert [line.rstrip(",") for line in kept] == [line.rstrip(",") for line in lines[2:]]
+
+
 def test_several_files_feed_one_table_and_rows_count_from_one_in_each(landing):
     def twice(manifest):
         first = manifest["files"][0]

@@ -137,7 +137,7 @@ def test_an_age_is_the_number_of_birthdays(born, on):
     sql = _derived(contract, age, contract, "r")
     found = ENGINE.execute(
         f"select {sql} from (select ? as date_of_birth, ? as first_hearing_date) r",
-        [str(born), str(on)],
+        [born, on],
     ).fetchall()[0][0]
     birthdays = on.year - born.year - ((on.month, on.day) < (born.month, born.day))
     junk = born == datetime.date(1970, 1, 1)

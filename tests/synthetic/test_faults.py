@@ -13,10 +13,9 @@ import duckdb
 import pytest
 from supply_files import settings_in
 
-from datafirst_platform import editions, identity
-from datafirst_platform.engine import connect
-from datafirst_platform.extracts import deliveries, reading
-from datafirst_platform.extracts.contracts import contracts, sources
+from datafirst_platform import editions
+from datafirst_platform.extracts.contracts import contracts
+from datafirst_platform.extracts.extraction import extract_source
 from datafirst_platform.safe_errors import DeliveryRefused, PlatformError
 from datafirst_platform.settings import Settings
 from datafirst_platform.synthetic import FAULTS, FaultApplied, apply_fault, make_supply
@@ -49,26 +48,10 @@ def settings(clean: Path, tmp_path: Path) -> Settings:
 
 def _found(settings: Settings, table: str) -> dict[str, int]:
     """Rows the strict reader puts in quarantine, by rule."""
-    contract = contracts()[table]
-    tables = sources()[contract.source]
-    scratch = settings.home / "scratch"
-    scratch.mkdir()
-    delivery = deliveries.delivery_for(settings, EDITION.key, contract.source)
-    with connect(settings) as connection:
-        identity.define_pseudonym(connection, b"k" * 32)
-        read: dict[str, reading.ReadTable] = {}
-        for each in tables:
-            files = delivery.files_of(each.table)
-            read[each.table] = reading.read_table(connection, each, files, scratch, 1 << 30)
-            if each.parent:
-                reading.find_orphans(connection, read[each.table], read[each.parent])
-        faults = connection.execute(
-            f"select fault, count(*) from {read[table].faults} where fault >= 0 group by 1"
-        ).fetchall()
+    extract = extract_source(settings, EDITION.key, contracts()[table].source)
     found: dict[str, int] = {}
-    for fault, rows in faults:
-        rule = read[table].reasons[fault][0]
-        found[rule] = found.get(rule, 0) + rows
+    for each in extract.tables[table].quarantined_by:
+        found[each.rule] = found.get(each.rule, 0) + each.rows
     return found
 
 
