@@ -1,7 +1,8 @@
 """Linkage: which records are of one person, estimated.
 
 What belongs here: the only code that opens `identities`; the settings of each linkage
-(`models/<dataset>.yaml`, with the trained parameters beside them as JSON), standardisation of
+(`models/<dataset>.yaml`, with the trained parameters beside them as JSON; comparisons and blocking
+rules are defined once, in `library/`), standardisation of
 identifiers, blocking, scoring with Splink, clusters, the case-level link, training, and the quality
 of the links against reference labels.
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import dagster as dg
 
-from datafirst_platform.extracts.contracts import ColumnSchema
+from datafirst_platform.extracts.contracts import ColumnSchema, contracts
 from datafirst_platform.linkage.cases import link_cases
 from datafirst_platform.linkage.charts import model_chart, quality_chart
 from datafirst_platform.linkage.evaluation import Quality, evaluate
 from datafirst_platform.linkage.linking import link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
-from datafirst_platform.linkage.publishing import CASES, PEOPLE, Linked, table_key
+from datafirst_platform.linkage.publishing import Linked, parts_of, table_key
 from datafirst_platform.metadata import column_schema, materialized, step
 from datafirst_platform.settings import Settings
 
@@ -62,14 +62,15 @@ def build_linkage(
     return [_linkage(settings, partitions, linkage_model(dataset)) for dataset in datasets()]
 
 
-def _parts(model: LinkageModel) -> tuple[str, ...]:
-    return CASES if model.kind == "cases" else PEOPLE
-
-
 def _upstream(model: LinkageModel) -> list[dg.AssetKey]:
     """What a linkage reads: identities, and the links of its members where it joins datasets."""
     if model.kind == "within":
-        return [dg.AssetKey(["identities", table]) for table in model.members]
+        # The receipt is not read; its gate stops the run where too much of a delivery is held.
+        receipts = {contracts()[table].source for table in model.members}
+        return [
+            *(dg.AssetKey(["identities", table]) for table in model.members),
+            *(dg.AssetKey(["extracts", f"{source}_receipt"]) for source in sorted(receipts)),
+        ]
     identities = {table for member in model.members for table in linkage_model(member).members}
     linked = [model.people] if model.people else model.members
     return [
@@ -110,7 +111,7 @@ def _linkage(
                 "thresholds": dg.MetadataValue.json(dict(model.thresholds)),
             },
         )
-        for part in _parts(model)
+        for part in parts_of(model.dataset)
     ]
 
     @dg.multi_asset(

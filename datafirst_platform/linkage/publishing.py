@@ -17,7 +17,7 @@ import duckdb
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, text
 from datafirst_platform.identity import TableKey
-from datafirst_platform.linkage.models import LinkageModel, trained_model
+from datafirst_platform.linkage.models import LinkageModel, linkage_model, trained_model
 from datafirst_platform.linkage.standardise import clean_query
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
@@ -28,6 +28,11 @@ Counts = dict[tuple[str, str], int]
 PEOPLE = ("edges", "people", "counts")
 CASES = ("cases", "counts")
 """Parts a linkage publishes; `linkage/<dataset>_<part>`, but cases carry the linkage's own name."""
+
+
+def parts_of(dataset: str) -> tuple[str, ...]:
+    """The parts a linkage publishes."""
+    return CASES if linkage_model(dataset).kind == "cases" else PEOPLE
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ import duckdb
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
+from datafirst_platform.extracts.contracts import sources
+from datafirst_platform.linkage.models import datasets
+from datafirst_platform.linkage.publishing import parts_of, table_key
 from datafirst_platform.marts.project import ReleasedTable, ReleaseSpec
 from datafirst_platform.quality import verdicts
 from datafirst_platform.quality.verdicts import Verdict
@@ -117,7 +120,27 @@ def _ancestry(
                 queue.append(upstream)
             if upstream is None or upstream.version != used:
                 stale.add(f"{version.key} was made before {key} was rebuilt: refresh it.")
+        # What the same step made stands and falls with it, though nothing is read from it: the
+        # receipt of a delivery, the links and counts of a linkage.
+        beside = (tables.current(settings, key, edition) for key in _made_with(version.key))
+        queue += [each for each in beside if each is not None]
     return [found[key] for key in sorted(found)], sorted(stale)
+
+
+def _made_with(key: TableKey) -> list[TableKey]:
+    """The gated tables that come from the same step as a table of the extracts or of linkage."""
+    if key.stage == "linkage":
+        kin = [[table_key(name, part) for part in parts_of(name)] for name in datasets()]
+    elif key.stage in ("extracts", "identities"):
+        kin = [
+            [TableKey.of("extracts", table) for table in (f"{source}_receipt", *names)]
+            + [TableKey.of("identities", table) for table in names]
+            for source, contracts in sources().items()
+            if (names := [contract.table for contract in contracts])
+        ]
+    else:
+        return []
+    return [each for group in kin if key in group for each in group if each.stage != "identities"]
 
 
 def _gates(
