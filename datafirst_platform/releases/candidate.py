@@ -22,8 +22,8 @@ import duckdb
 
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet, text
-from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
 from datafirst_platform.extracts.contracts import sources
+from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
 from datafirst_platform.linkage.models import datasets
 from datafirst_platform.linkage.publishing import parts_of, table_key
 from datafirst_platform.marts.project import ReleasedTable, ReleaseSpec
