@@ -178,22 +178,28 @@ def _failure(verdict: Verdict) -> str:
     return f"{verdict.stage}/{verdict.table}: failed {rules}"
 
 
-def _write_table(
-    connection: duckdb.DuckDBPyConnection, table: ReleasedTable, version: TableVersion, staged: Path
-) -> dict[str, Any]:
-    """Re-key one mart and write it in key order as Parquet and CSV; its entry in the manifest."""
-    selected = ", ".join(
-        # The domain keeps a person's id apart from the record whose id it was made of.
+def rekeyed(table: ReleasedTable) -> str:
+    """SQL for a mart's columns, every pseudonym made anew by the macro `pseudonym`.
+
+    The domain keeps a person's id apart from the record whose id it was made of.
+    """
+    return ", ".join(
         f"pseudonym('{column.pseudonym_of}|' || {name(column.name)}) as {name(column.name)}"
         if column.pseudonym_of
         else name(column.name)
         for column in table.columns
     )
+
+
+def _write_table(
+    connection: duckdb.DuckDBPyConnection, table: ReleasedTable, version: TableVersion, staged: Path
+) -> dict[str, Any]:
+    """Re-key one mart and write it in key order as Parquet and CSV; its entry in the manifest."""
     order = ", ".join(name(column) for column in table.primary_key)
     base = staged / "data" / table.name
     with values_withheld(f"Writing {table.name} of the release"):
         connection.execute(
-            f"create or replace temp table released as select {selected} "
+            f"create or replace temp table released as select {rekeyed(table)} "
             f"from {parquet(version.path)} order by {order}"
         )
         connection.execute(

@@ -12,6 +12,7 @@ from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
 from datafirst_platform.marts.project import mart_tables
 from datafirst_platform.quality.suites import EXPECTATIONS, Rule, Suite
 from datafirst_platform.quality.validation import BATCH, run_suite
+from datafirst_platform.releases.candidate import rekeyed
 from tests.conftest import copy_of
 
 EDITION = "2025"
@@ -77,10 +78,7 @@ def candidate(judged, tmp_path_factory):
         define_pseudonym(connection, scope_key(judged, f"release/{EDITION}"))
         for table in mart_tables():
             mart = tables.require(judged, table.key, EDITION)
-            columns = ", ".join(
-                f"pseudonym({column.name}) as {column.name}" if column.is_pseudonym else column.name
-                for column in table.columns
-            )
+            columns = rekeyed(table)
             files[table.name] = folder / f"{table.name}.parquet"
             connection.execute(
                 f"copy (select {columns} from read_parquet({text(mart.path)})) "

@@ -22,13 +22,14 @@ SUITES = {str(key): load_suite(key, EDITION) for key in SUITE_KEYS}
 
 # A text that is no pseudonym and a pseudonym that is nobody's.
 STRANGER = "repeat('f', 32)"
-MANY = "from {t} as t, range(6000)"
+# Every row equally often, some six thousand in all: as many as shares are judged from.
+MANY = "from {t} as t, (select unnest(range(6000 // count(*) + 1)) as time from {t}) as again"
 
 
 def everywhere(**columns):
     """Every row with these columns set, often enough for shares to be judged."""
     changed = ", ".join(f"{value} as {column}" for column, value in columns.items())
-    return f"select t.* replace ({changed}) {MANY} limit 6000"
+    return f"select t.* replace ({changed}) {MANY}"
 
 
 def whole(relation="t", **columns):
@@ -48,10 +49,10 @@ def one(**columns):
     return f"(select * replace ({changed}) from {{t}} limit 1) union all (from {{t}} offset 1)"
 
 
-SHRUNK = {BATCH: "from {t} limit 1", "previous": f"select t.* {MANY} limit 6000"}
+SHRUNK = {BATCH: "from {t} limit 1", "previous": f"select t.* {MANY}"}
 RENUMBERED = {
     BATCH: everywhere(record_key=STRANGER),
-    "previous": f"select t.* {MANY} limit 6000",
+    "previous": f"select t.* {MANY}",
 }
 STRANGERS = one(record_key=STRANGER)
 
@@ -81,7 +82,7 @@ PEOPLE = {
         from {t} as t inner join placed using (record_key)""",
     "some_people_return": f"""
         select t.* replace (left(sha256((row_number() over ())::varchar), 32) as person_medium)
-        {MANY} limit 6000""",
+        {MANY}""",
 }
 EDGES = {
     "pairs_found": "from {t} where false",
@@ -198,8 +199,8 @@ FAULTS = {
         "no_other_record": STRANGERS,
         "people_of_a_dataset_stay_together": whole(person_medium="record_key"),
         "courts_meet": f"""
-            select t.* replace (left(sha256(t.record_key || range), 32) as person_medium)
-            {MANY} where source_dataset = 'crown' limit 6000""",
+            select t.* replace (left(sha256(t.record_key || again.time), 32) as person_medium)
+            {MANY} where source_dataset = 'crown'""",
     },
     "linkage/magistrates_edges": EDGES,
     "linkage/crown_edges": EDGES,
@@ -221,7 +222,12 @@ FAULTS = {
         },
     },
     "marts/magistrates_cases": case_mart("defendant_case_hash"),
-    "marts/crown_cases": case_mart("defendant_on_case_id_hash"),
+    "marts/crown_cases": case_mart("defendant_on_case_id_hash")
+    | {
+        "convictions_plausible": everywhere(
+            is_convicted="true", case_type_code="'T'", completion_date="date '2020-01-01'"
+        )
+    },
     "marts/magistrates_offences": offence_mart("defendant_offence_hash", "defendant_case_hash"),
     "marts/crown_offences": offence_mart(
         "defendant_on_offence_id_hash", "defendant_on_case_id_hash"

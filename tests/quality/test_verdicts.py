@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from datafirst_platform import tables
 from datafirst_platform.identity import TableKey
+from datafirst_platform.marts.project import project_digest
 from datafirst_platform.quality import verdicts
 from datafirst_platform.quality.validation import Outcome
 from datafirst_platform.quality.verdicts import (
@@ -235,11 +236,10 @@ def test_marts_need_dbts_tests_too_and_secure_tables_are_never_released(settings
     mart = publish(settings, TableKey.of("marts", "crown_cases"), "select 1 as a")
     assert problems(settings, mart) == [(EXPECTATIONS_GATE, "missing"), (DBT_GATE, "missing")]
     outcome = Outcome("unique", "unique", "a", "critical", passed=True, counts={"failures": 0})
-    record_verdict(
-        settings,
-        Verdict("marts", "crown_cases", "2025", mart.version, DBT_GATE, "digest", (outcome,)),
-    )
-    assert problems(settings, mart) == [(EXPECTATIONS_GATE, "missing")]
+    for project, wrong in (("another", [(DBT_GATE, "stale")]), (project_digest(), [])):
+        given = Verdict("marts", "crown_cases", "2025", mart.version, DBT_GATE, project, (outcome,))
+        record_verdict(settings, given)
+        assert problems(settings, mart) == [(EXPECTATIONS_GATE, "missing"), *wrong]
 
 
 def test_dbts_verdict_is_read_as_dbts_door_writes_it(settings):
