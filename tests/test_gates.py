@@ -1,5 +1,7 @@
 """Nothing is released past a gate: each one is made to fail, and every way round is tried."""
 
+import dataclasses
+
 import dagster as dg
 import pytest
 from click.testing import CliRunner
@@ -12,7 +14,13 @@ from datafirst_platform.identity import TableKey
 from datafirst_platform.instance import instance_in_use
 from datafirst_platform.marts.project import release_specs
 from datafirst_platform.quality.suites import EXPECTATIONS
-from datafirst_platform.quality.verdicts import DBT_GATE, check_table, verdict_path
+from datafirst_platform.quality.verdicts import (
+    DBT_GATE,
+    check_table,
+    record_verdict,
+    verdict_of,
+    verdict_path,
+)
 from datafirst_platform.refresh import refresh
 from datafirst_platform.releases import bundle
 from datafirst_platform.releases.candidate import build_release
@@ -91,12 +99,26 @@ def test_each_gate_fails_on_bad_data_and_the_release_is_refused(installation, ke
 @pytest.mark.parametrize("name", sorted(SPECS))
 def test_a_failed_dbt_test_refuses_the_release(installation, name):
     without_releases(installation)
-    table = SPECS[name].tables[0].name
-    version = tables.require(installation, TableKey.of("marts", table), EDITION)
-    path = verdict_path(installation, version.key, EDITION, version.version, DBT_GATE)
-    path.unlink()
+    key = TableKey.of("marts", SPECS[name].tables[0].name)
+    version = tables.require(installation, key, EDITION)
+    given = verdict_of(installation, key, EDITION, version.version, DBT_GATE)
+    broken = dataclasses.replace(given.outcomes[0], passed=False, severity="critical")
+    outcomes = (broken, *given.outcomes[1:])
+    record_verdict(installation, dataclasses.replace(given, outcomes=outcomes))
 
-    with pytest.raises(GateRefused, match=f"marts/{table}.*never judged by gate {DBT_GATE}"):
+    with pytest.raises(GateRefused, match=f"{key}.*failed gate {DBT_GATE}: {broken.rule}"):
+        build_release(installation, EDITION, SPECS[name])
+    assert not bundle.releases(installation)
+
+
+@pytest.mark.parametrize("name", sorted(SPECS))
+def test_marts_dbt_never_tested_refuse_the_release(installation, name):
+    without_releases(installation)
+    key = TableKey.of("marts", SPECS[name].tables[0].name)
+    version = tables.require(installation, key, EDITION)
+    verdict_path(installation, key, EDITION, version.version, DBT_GATE).unlink()
+
+    with pytest.raises(GateRefused, match=f"{key}.*never judged by gate {DBT_GATE}"):
         build_release(installation, EDITION, SPECS[name])
     assert not bundle.releases(installation)
 

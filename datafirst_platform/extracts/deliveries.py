@@ -24,6 +24,7 @@ from datafirst_platform import editions
 from datafirst_platform.extracts.contracts import Contract, sources
 from datafirst_platform.safe_errors import DeliveryRefused, NotReady
 from datafirst_platform.settings import Settings
+from datafirst_platform.tables import digest_of
 
 MANIFEST = "manifest.json"
 FORMAT = "datafirst-delivery/1"
@@ -177,9 +178,7 @@ def check_bytes(file: DeliveredFile) -> None:
             "altered on its way. Ask for it to be sent again."
         )
         raise DeliveryRefused(msg)
-    with file.path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if digest != file.sha256:
+    if digest_of(file.path) != file.sha256:
         msg = (
             f"{file.name}: its SHA-256 is not the manifest's: altered after the manifest was "
             "written. Ask for it to be sent again."

@@ -11,7 +11,7 @@ from collections import defaultdict
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, name, text
+from datafirst_platform.engine import connect, name, parquet
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import Pairs, one_to_one
@@ -112,7 +112,7 @@ def prepare_cases(
     connection.execute(
         f"""create temp table tuples as select cases.*, {persons}
         from ({" union all ".join(cases)}) as cases
-        left join read_parquet({text(people.path)}) using (record_key)"""
+        left join {parquet(people.path)} using (record_key)"""
     )
     connection.execute("create temp view records as select id, record_key from tuples")
     sizes = dict(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, name, text
+from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import define_pseudonym, scope_key
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, linkage_model
@@ -110,7 +110,7 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
         connection.execute(
             f"""create temp table labelled as
             select person_id, member, {", ".join(f"person_{level}" for level in LEVELS)}
-            from read_parquet({text(people.path)}) join ({labelled}) using (record_key)"""
+            from {parquet(people.path)} join ({labelled}) using (record_key)"""
         )
         if people.rows and not connection.execute("select count(*) from labelled").fetchall()[0][0]:
             msg = f"The reference labels in {truth} fit no record of {people.key}: other keys."
@@ -141,7 +141,7 @@ def _evaluate_cases(settings: Settings, edition: str, model: LinkageModel) -> Qu
         for level in LEVELS:
             linked, both = connection.execute(
                 f"""select count(*), count(truth.{keys[0]})
-                from read_parquet({text(cases.path)}) left join truth using ({", ".join(keys)})
+                from {parquet(cases.path)} left join truth using ({", ".join(keys)})
                 where match_weight >= ?""",
                 [model.thresholds[level]],
             ).fetchall()[0]

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, text
+from datafirst_platform.engine import connect, parquet
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LinkageModel, linkage_model, trained_model
 from datafirst_platform.linkage.standardise import clean_query
@@ -100,7 +100,7 @@ def standing(
         return None
     with connect(settings) as connection:
         rows = connection.execute(
-            f"select measure, level, value from read_parquet({text(versions['counts'].path)})"
+            f"select measure, level, value from {parquet(versions['counts'].path)}"
         ).fetchall()
     return Linked(versions, {(measure, level): value for measure, level, value in rows})
 

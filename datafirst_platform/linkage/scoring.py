@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from datafirst_platform.engine import text
+from datafirst_platform.engine import parquet, text
 from datafirst_platform.linkage.blocking import block
 from datafirst_platform.linkage.models import (
     LEVELS,
@@ -60,7 +60,7 @@ def load_records(
                         and postcode is not null) then hash({", ".join(CLEANED)}) end as content
             from ({clean_query(table, numbered(connection, file))})"""
         )
-        rows = connection.execute(f"select count(*) from read_parquet({text(file)})").fetchall()
+        rows = connection.execute(f"select count(*) from {parquet(file)}").fetchall()
         first += int(rows[0][0])
     connection.execute(f"create or replace temp table standard as {' union all '.join(parts)}")
     connection.execute(

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import duckdb
 
-from datafirst_platform.engine import connect, name, text
+from datafirst_platform.engine import connect, name, parquet
 from datafirst_platform.quality.suites import KINDS, Rule, Suite
 from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
@@ -107,7 +107,7 @@ def run_suite(
 def _define_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Path | None]) -> None:
     for view, file in sorted(views.items(), key=lambda item: item[0] != BATCH):
         # A version lies in `v=<digest>/`, which DuckDB would take for a column.
-        read = f"read_parquet({text(file)}, hive_partitioning = false)"
+        read = parquet(file)
         source = f"{BATCH} where false" if file is None else read
         connection.execute(f"create view {name(view)} as select * from {source}")
 

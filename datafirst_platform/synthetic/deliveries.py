@@ -29,6 +29,7 @@ from datafirst_platform.settings import Settings
 from datafirst_platform.synthetic import careers, libra, population, xhibit
 from datafirst_platform.synthetic import faults as fault_room
 from datafirst_platform.synthetic.population import CHUNK, People
+from datafirst_platform.tables import digest_of
 
 FORMATS = ("mixed", "csv", "csv.gz", "parquet")
 
@@ -96,7 +97,7 @@ class _Supply:
         """Digest of the parameters, the code and the lists of this room."""
         here = Path(__file__).parent
         files = sorted(path for path in here.iterdir() if path.suffix in {".py", ".csv"})
-        parts = [repr(self), *(fault_room.digest_of(path) for path in files)]
+        parts = [repr(self), *(digest_of(path) for path in files)]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
@@ -226,7 +227,7 @@ def _deliver(
             {
                 "path": path.name,
                 "table": contract.table,
-                "sha256": fault_room.digest_of(path),
+                "sha256": digest_of(path),
                 "bytes": path.stat().st_size,
                 "rows": rows,
                 "columns": [column.name for column in contract.columns],
@@ -305,7 +306,7 @@ def _place(staged: Path, folder: Path) -> bool:
 
 
 def _same(one: Path, other: Path) -> bool:
-    return other.exists() and fault_room.digest_of(one) == fault_room.digest_of(other)
+    return other.exists() and digest_of(one) == digest_of(other)
 
 
 def _write_truth(
@@ -355,7 +356,7 @@ def _remember(settings: Settings, supply: _Supply, made: Sequence[DeliveryMade])
         "recipe": supply.recipe(),
         "deliveries": {
             each.source: {
-                "manifest": fault_room.digest_of(each.folder / fault_room.MANIFEST),
+                "manifest": digest_of(each.folder / fault_room.MANIFEST),
                 "files": [[file.table, file.path.name, file.rows] for file in each.files],
                 "faults": [vars(applied) for applied in each.faults],
             }
@@ -379,7 +380,7 @@ def _standing(settings: Settings, supply: _Supply) -> list[DeliveryMade] | None:
         known = record["deliveries"][source]
         manifest = folder / fault_room.MANIFEST
         files = tuple(FileMade(table, folder / file, rows) for table, file, rows in known["files"])
-        if not manifest.exists() or fault_room.digest_of(manifest) != known["manifest"]:
+        if not manifest.exists() or digest_of(manifest) != known["manifest"]:
             return None
         if not all(file.path.exists() for file in files):
             return None

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import hashlib
 import io
 import json
 import mmap
@@ -31,6 +30,7 @@ import pyarrow.parquet as pq
 
 from datafirst_platform.extracts.contracts import Contract, contracts, sources
 from datafirst_platform.safe_errors import PlatformError
+from datafirst_platform.tables import digest_of
 
 MANIFEST = "manifest.json"
 
@@ -159,12 +159,6 @@ def write_manifest(folder: Path, manifest: Mapping[str, object]) -> None:
     staged = folder / f".{MANIFEST}.{os.getpid()}"
     staged.write_text(json.dumps(manifest, indent=1) + "\n")
     staged.replace(folder / MANIFEST)
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # --- the faults ---------------------------------------------------------------------------------
