@@ -61,8 +61,15 @@ LINKAGE_FIELDS = frozenset(
         "completion_date",
         "committal_date",
         "receipt_date",
+        "source_person",
+        "previous_surname",
+        "noms",
+        "crn",
     }
 )
+SOURCE_PERSON = "source_person"
+"""The linkage field of a source's own id of a person: a pseudonym, in the identities too."""
+
 DATE_FORMATS: Mapping[str, str] = MappingProxyType(
     {"yyyy-MM-dd": "%Y-%m-%d", "dd/MM/yyyy": "%d/%m/%Y"}
 )
@@ -78,7 +85,15 @@ _OPTIONS = {
     "integer": {"minimum", "maximum"},
     "number": {"minimum", "maximum"},
 }
-_COLUMN_PROPERTIES = {"treatment", "domain", "codes", "codes_open", "links_as", "evidence"}
+_COLUMN_PROPERTIES = {
+    "treatment",
+    "domain",
+    "codes",
+    "codes_open",
+    "links_as",
+    "links_by",
+    "evidence",
+}
 _TABLE_PROPERTIES = {
     "source",
     "supply",
@@ -91,6 +106,19 @@ _DERIVATION_RULES = {"year": "BIGINT", "age": "BIGINT", "lsoa": "VARCHAR"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 Bound = date | Decimal
+
+
+@dataclass(frozen=True)
+class LinksBy:
+    """Which linkage field a column feeds, row by row.
+
+    Attributes:
+        column: that says what a row's value is.
+        fields: its code to linkage field; other codes feed none.
+    """
+
+    column: str
+    fields: Mapping[str, str]
 
 
 class ContractError(PlatformError):
@@ -119,6 +147,8 @@ class Column:
         min_length: fewest characters.
         max_length: most characters.
         links_as: linkage field it feeds.
+        links_by: for a column that holds several kinds of value, the column that says which, and
+            the linkage field each of its codes feeds; None for any other column.
     """
 
     name: str
@@ -138,6 +168,7 @@ class Column:
     min_length: int | None = None
     max_length: int | None = None
     links_as: str | None = None
+    links_by: LinksBy | None = None
 
     @property
     def engine_type(self) -> str:
@@ -146,8 +177,14 @@ class Column:
 
     @property
     def in_identities(self) -> bool:
-        """Whether `identities/` holds it."""
+        """Whether `identities/` holds it as supplied."""
         return self.treatment in IDENTITY_TREATMENTS
+
+    @property
+    def feeds(self) -> frozenset[str]:
+        """Linkage fields it feeds."""
+        fields = self.links_by.fields.values() if self.links_by else ()
+        return frozenset([*fields, *([self.links_as] if self.links_as else [])])
 
     @property
     def content_name(self) -> str | None:
@@ -256,7 +293,13 @@ class Contract:
     @property
     def links(self) -> bool:
         """Whether its rows are linked to people: then it has an identities table."""
-        return any(column.links_as for column in self.columns)
+        return any(column.feeds for column in self.columns)
+
+    @property
+    def source_person(self) -> Column | None:
+        """The source's own id of a person, which several rows may share; None where it has none."""
+        found = [column for column in self.columns if column.links_as == SOURCE_PERSON]
+        return found[0] if found else None
 
     @property
     def content_schema(self) -> tuple[ColumnSchema, ...]:
@@ -289,8 +332,23 @@ class Contract:
         """Columns of `identities/<table>`, in order; empty where no row is linked."""
         if not self.links:
             return ()
+        made = [ColumnSchema("record_key", "VARCHAR", f"Pseudonym of {self.grain}")]
+        if self.parent is not None:
+            made.append(
+                ColumnSchema(
+                    f"{self.parent}_key", "VARCHAR", f"record_key of its row in {self.parent}"
+                )
+            )
+        if self.source_person is not None:
+            made.append(
+                ColumnSchema(
+                    str(self.source_person.content_name),
+                    "VARCHAR",
+                    f"Pseudonym: {self.source_person.description}",
+                )
+            )
         return (
-            ColumnSchema("record_key", "VARCHAR", f"Pseudonym of {self.grain}"),
+            *made,
             *(
                 ColumnSchema(column.name, column.engine_type, column.description)
                 for column in self.columns
@@ -313,11 +371,14 @@ def contracts() -> Mapping[str, Contract]:
 def sources() -> Mapping[str, tuple[Contract, ...]]:
     """Every source and its contracts, parents before children."""
     found: dict[str, list[Contract]] = {}
-    for contract in sorted(
-        contracts().values(), key=lambda each: (each.parent is not None, each.table)
-    ):
+    for contract in sorted(contracts().values(), key=lambda each: (_depth(each), each.table)):
         found.setdefault(contract.source, []).append(contract)
     return MappingProxyType({source: tuple(found[source]) for source in sorted(found)})
+
+
+def _depth(contract: Contract) -> int:
+    """Number of tables above it."""
+    return 0 if contract.parent is None else 1 + _depth(contracts()[contract.parent])
 
 
 @cache
@@ -361,12 +422,15 @@ def _check_parent(contract: Contract, found: Mapping[str, Contract]) -> None:
     parent = found.get(contract.parent)
     if parent is None:
         raise ContractError(f"{file}: relationships: there is no contract {contract.parent!r}.")
-    if parent.source != contract.source or parent.parent is not None:
-        msg = (
-            f"{file}: relationships: {parent.table} must be a table of {contract.source} "
-            "that has no parent itself."
-        )
+    if parent.source != contract.source:
+        msg = f"{file}: relationships: {parent.table} must be a table of {contract.source}."
         raise ContractError(msg)
+    above, seen = contract, {contract.table}
+    while above.parent in found:
+        above = found[str(above.parent)]
+        if above.table in seen:
+            raise ContractError(f"{file}: relationships: {contract.table} is its own ancestor.")
+        seen.add(above.table)
     if contract.parent_columns != parent.primary_key:
         msg = (
             f"{file}: relationships: name every key column of {parent.table}, in its order: "
@@ -425,10 +489,12 @@ class _Reader:
         for twice in names:
             if names.count(twice) > 1:
                 raise self.wrong(twice, "this column is declared twice.")
-        fields = [column.links_as for column in columns if column.links_as]
+        fields = [field for column in columns for field in column.feeds]
         for field in fields:
             if fields.count(field) > 1:
                 raise self.wrong("links_as", f"two columns feed {field}.")
+        for column in columns:
+            self.check_links_by(column, columns)
         custom = self.custom("customProperties", model.customProperties, _TABLE_PROPERTIES)
         if custom.get("supply") != "full":
             raise self.wrong("supply", "must be 'full': increments are not read.")
@@ -503,6 +569,7 @@ class _Reader:
         links_as = self.optional(f"{name}: links_as", custom.get("links_as"))
         if links_as is not None:
             self.one_of(name, "links_as", links_as, LINKAGE_FIELDS)
+        links_by = self.links_by(name, custom.get("links_by"))
         column = Column(
             name=name,
             type=kind,
@@ -525,6 +592,7 @@ class _Reader:
             min_length=self.length(name, "minLength", options.get("minLength")),
             max_length=self.length(name, "maxLength", options.get("maxLength")),
             links_as=links_as,
+            links_by=links_by,
         )
         self.check_column(column, key=bool(given.primaryKey))
         return column
@@ -541,7 +609,13 @@ class _Reader:
                 column.classification == "linkage_key" and kept
             ),
             "links_as needs the treatment 'identify' or 'link_and_keep'.": (
-                column.links_as is not None and not column.in_identities
+                bool(column.feeds - {SOURCE_PERSON}) and not column.in_identities
+            ),
+            "links_as: source_person needs the treatment 'pseudonymise'.": (
+                column.links_as == SOURCE_PERSON and column.treatment != "pseudonymise"
+            ),
+            "links_as and links_by exclude each other.": (
+                column.links_as is not None and column.links_by is not None
             ),
             "a pseudonymised column, and only that, has a domain.": (
                 (column.treatment == "pseudonymise") != bool(column.domain)
@@ -560,6 +634,31 @@ class _Reader:
                 raise self.wrong(column.name, f"codes: there is no code list {column.codes!r}.")
             if not code_list(column.codes, self.seeds):
                 raise self.wrong(column.name, f"codes: the list {column.codes!r} is empty.")
+
+    def links_by(self, where: str, given: object) -> LinksBy | None:
+        if given is None:
+            return None
+        if not isinstance(given, dict) or set(given) != {"column", "fields"}:
+            raise self.wrong(where, "links_by: has a column and fields, a code to a field each.")
+        fields = given["fields"]
+        if not isinstance(fields, dict) or not fields:
+            raise self.wrong(where, "links_by: fields: must name a linkage field for a code.")
+        for field in fields.values():
+            self.one_of(where, "links_by", field, LINKAGE_FIELDS - {SOURCE_PERSON})
+        return LinksBy(self.text(f"{where}: links_by", given["column"]), MappingProxyType(fields))
+
+    def check_links_by(self, column: Column, columns: Sequence[Column]) -> None:
+        """The column that says which must be there, in the identities, and know the codes."""
+        if column.links_by is None:
+            return
+        says = next((each for each in columns if each.name == column.links_by.column), None)
+        if says is None or not says.in_identities or says.codes is None:
+            raise self.wrong(
+                column.name, "links_by: column: must be a coded column of the identities."
+            )
+        unknown = set(column.links_by.fields) - set(code_list(says.codes, self.seeds))
+        if unknown:
+            raise self.wrong(column.name, f"links_by: {says.codes} has no {min(unknown)!r}.")
 
     def check_parent_treatment(
         self, columns: Sequence[Column], parent_key: tuple[str, ...]

@@ -230,7 +230,7 @@ def _publish(
         parent = read[contract.parent] if contract.parent else None
         queries = {"extracts": content_query(made, parent), "quarantine": quarantine_query(made)}
         if contract.links:
-            queries["identities"] = identities_query(made)
+            queries["identities"] = identities_query(made, parent)
         published = {
             stage: tables.publish(
                 settings,

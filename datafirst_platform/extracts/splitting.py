@@ -51,18 +51,29 @@ def content_query(read: ReadTable, parent: ReadTable | None) -> str:
     return f"select *{replaced} from ({ordered})"
 
 
-def identities_query(read: ReadTable) -> str:
+def identities_query(read: ReadTable, parent: ReadTable | None) -> str:
     """SQL for the identities of a table's accepted rows, in the order of `identities_schema`.
 
     Put in order, for behind a condition two threads part the file into other row groups.
     """
     made = ["r._record_key as record_key"]
+    joins = ""
+    if parent is not None:
+        made.append(f"p._record_key as {name(f'{parent.contract.table}_key')}")
+        joins = f" join {parent.rows} p on {joined(read.contract, parent.contract)}"
+    person = read.contract.source_person
+    if person is not None:
+        domain = text(f"{person.domain}|")
+        made.append(
+            f"pseudonym({domain} || r.{name(person.name)}) as {name(str(person.content_name))}"
+        )
     made += [
         f"{typed(column, 'r')} as {name(column.name)}"
         for column in read.contract.columns
         if column.in_identities
     ]
-    return f"select {', '.join(made)} from {read.rows} r where r._fault is null order by r.rowid"
+    where = "r._fault is null" if parent is None else "r._fault is null and p._fault is null"
+    return f"select {', '.join(made)} from {read.rows} r{joins} where {where} order by r.rowid"
 
 
 def quarantine_query(read: ReadTable) -> str:
