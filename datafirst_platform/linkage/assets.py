@@ -12,6 +12,7 @@ from datafirst_platform.linkage.evaluation import Quality, evaluate
 from datafirst_platform.linkage.linking import link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
 from datafirst_platform.linkage.publishing import Linked, parts_of, table_key
+from datafirst_platform.linkage.records import tables_of
 from datafirst_platform.metadata import column_schema, materialized, step
 from datafirst_platform.settings import Settings
 
@@ -68,10 +69,10 @@ def _upstream(model: LinkageModel) -> list[dg.AssetKey]:
         # The receipt is not read; its gate stops the run where too much of a delivery is held.
         receipts = {contracts()[table].source for table in model.members}
         return [
-            *(dg.AssetKey(["identities", table]) for table in model.members),
+            *(dg.AssetKey(["identities", table]) for table in tables_of(model)),
             *(dg.AssetKey(["extracts", f"{source}_receipt"]) for source in sorted(receipts)),
         ]
-    identities = {table for member in model.members for table in linkage_model(member).members}
+    identities = set(tables_of(model))
     linked = [model.people] if model.people else model.members
     return [
         *(dg.AssetKey(["identities", table]) for table in sorted(identities)),

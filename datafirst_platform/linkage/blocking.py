@@ -26,8 +26,8 @@ def block(
 ) -> tuple[dict[str, int], int]:
     """Make `pairs` (match_key, join_key_l, join_key_r) of `tuples`: each once, by its first rule.
 
-    Of one member all pairs within it, of several only those across. Keys are sorted rather than
-    joined: it costs half, and shows a crowded block before it makes pairs.
+    Of one member all pairs within it, of several only those across; never of one node. Keys are
+    sorted rather than joined: it costs half, and shows a crowded block before it makes pairs.
 
     Returns:
         Pairs by rule, and the number of tuples that no rule reaches.
@@ -38,6 +38,7 @@ def block(
     ids, tuples = connection.execute(
         "select coalesce(max(id) + 1, 0), count(*) from tuples"
     ).fetchall()[0]
+    node = nodes(connection, ids)
     reached = np.zeros(ids, dtype=bool)
     member = "member" if members > 1 else "0::utinyint"
     blocks: list[Ints] = []
@@ -53,6 +54,9 @@ def block(
             np.asarray(columns["key"]), np.asarray(columns["member"]), members, rule.ceiling
         )
         left, right = at[left], at[right]
+        if node is not None:
+            apart = node[left] != node[right]
+            left, right = left[apart], right[apart]
         for earlier in blocks:
             new = (earlier[left] != earlier[right]) | (earlier[left] < 0)
             left, right = left[new], right[new]
@@ -73,6 +77,18 @@ def block(
     connection.unregister("found")
     by_rule = {rule.name: len(left) for rule, (left, _) in zip(rules, found, strict=True)}
     return by_rule, tuples - int(reached.sum())
+
+
+def nodes(connection: duckdb.DuckDBPyConnection, ids: int) -> Ints | None:
+    """The node of every tuple id below `ids`; None where each tuple is a node of itself."""
+    import numpy as np
+
+    bound = connection.execute("select id, node from nodes").fetchnumpy()
+    if not len(bound["id"]):
+        return None
+    found: Ints = np.arange(ids, dtype=np.int64)
+    found[np.asarray(bound["id"])] = np.asarray(bound["node"])
+    return found
 
 
 def key_sql(agree_on: Sequence[str]) -> str:

@@ -24,10 +24,10 @@ from datafirst_platform.linkage.publishing import (
     standing,
     table_key,
 )
+from datafirst_platform.linkage.records import numbered
 from datafirst_platform.linkage.scoring import (
     HUNDREDTHS,
     arrays,
-    numbered,
     register,
     score_candidates,
     thresholds_of,
@@ -115,6 +115,7 @@ def prepare_cases(
         left join {parquet(people.path)} using (record_key)"""
     )
     connection.execute("create temp view records as select id, record_key from tuples")
+    connection.execute("create temp table nodes (id integer, node integer)")
     sizes = dict(
         connection.execute("select member, count(*) from tuples group by member").fetchall()
     )

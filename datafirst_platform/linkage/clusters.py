@@ -77,7 +77,7 @@ def clusters(
         reached = pairs.weight >= threshold
         links = Pairs(pairs.left[reached], pairs.right[reached], pairs.weight[reached])
         if step == 0:
-            labels = _joined(labels, links.left, links.right)
+            labels = joined(labels, links.left, links.right)
         else:
             labels = _merge(labels, links, guard)
         found.append(labels)
@@ -120,8 +120,8 @@ def _mutually_best(one: Ints, other: Ints) -> NDArray[np.bool_]:
     return mutual
 
 
-def _joined(labels: Ints, left: Ints, right: Ints) -> Ints:
-    """Components of the clusters once these records are joined."""
+def joined(labels: Ints, left: Ints, right: Ints) -> Ints:
+    """Components of the clusters once these records are joined, named by their smallest record."""
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -132,7 +132,6 @@ def _joined(labels: Ints, left: Ints, right: Ints) -> Ints:
     other = np.concatenate([right, labels[own]]).astype(np.int32)
     graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(n, n))
     _, component = connected_components(graph.tocsr(), directed=False)
-    # Components are numbered anew: call each after its smallest record.
     _, smallest = np.unique(component, return_index=True)
     named: Ints = smallest[component]
     return named
@@ -142,7 +141,7 @@ def _components(labels: Ints, other: Ints) -> Ints:
     """The finest partition that both refine."""
     import numpy as np
 
-    return _joined(labels, np.arange(len(other), dtype=np.int64), other)
+    return joined(labels, np.arange(len(other), dtype=np.int64), other)
 
 
 def _merge(labels: Ints, links: Pairs, guard: Guard) -> Ints:

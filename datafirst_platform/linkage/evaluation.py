@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.extracts.contracts import contracts
-from datafirst_platform.identity import define_pseudonym, scope_key
+from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, linkage_model
 from datafirst_platform.linkage.publishing import table_key
 from datafirst_platform.safe_errors import PlatformError, values_withheld
@@ -103,8 +104,8 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
     with connect(settings) as connection, values_withheld(f"Evaluating {dataset}"):
         define_pseudonym(connection, scope_key(settings, "records"))
         labelled = " union all ".join(
-            f"select {_record_key(table)} as record_key, person_id, {number} as member "
-            f"from read_parquet({text(truth / f'{table}.parquet')})"
+            f"select record_key, person_id, {number} as member "
+            f"from ({_labels(settings, edition, table, truth / f'{table}.parquet')})"
             for number, table in enumerate(contract_of.values())
         )
         connection.execute(
@@ -147,6 +148,24 @@ def _evaluate_cases(settings: Settings, edition: str, model: LinkageModel) -> Qu
             ).fetchall()[0]
             measures.append(Measure("cases", level, linked, true, both))
     return Quality(model.dataset, tuple(measures))
+
+
+def _labels(settings: Settings, edition: str, table: str, file: Path) -> str:
+    """SQL for the labels of a table's records: record_key, person_id.
+
+    Of the records that their source itself holds for one person only the first counts: that they
+    belong together is no finding of the linkage.
+    """
+    labels = f"select {_record_key(table)} as record_key, person_id from read_parquet({text(file)})"
+    person = contracts()[table].source_person
+    if person is None:
+        return labels
+    identities = tables.require(settings, TableKey.of("identities", table), edition)
+    whose = name(str(person.content_name))
+    return f"""select record_key, person_id
+        from (select min(record_key) as record_key
+            from {parquet(identities.path)} group by {whose})
+        inner join ({labels}) using (record_key)"""
 
 
 def _record_key(table: str) -> str:

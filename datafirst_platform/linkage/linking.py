@@ -15,7 +15,7 @@ import duckdb
 
 from datafirst_platform import tables
 from datafirst_platform.engine import connect
-from datafirst_platform.identity import TableKey
+from datafirst_platform.linkage.blocking import nodes
 from datafirst_platform.linkage.clusters import Guard, Pairs, clusters
 from datafirst_platform.linkage.models import (
     LEVELS,
@@ -31,17 +31,16 @@ from datafirst_platform.linkage.publishing import (
     standing,
     table_key,
 )
+from datafirst_platform.linkage.records import load_records, members_of
 from datafirst_platform.linkage.scoring import (
     HUNDREDTHS,
     arrays,
-    load_records,
     score_candidates,
     thresholds_of,
 )
 from datafirst_platform.linkage.standardise import define_macros
 from datafirst_platform.safe_errors import NotReady, values_withheld
 from datafirst_platform.settings import Settings
-from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
     from datafirst_platform.linkage.clusters import Ints
@@ -62,19 +61,34 @@ class _Records:
     Attributes:
         id: ids, which have gaps where organisations are left out.
         member: number of the dataset.
-        tuple: id of the first record with the same identifiers.
+        node: id of the first record that holds the same identifiers, or that the source holds for
+            the same person.
         key: record keys (Arrow).
+        node_of: for every tuple its node.
     """
 
     id: Ints
     member: Ints
-    tuple: Ints
+    node: Ints
     key: Any
+    node_of: Ints
 
     @property
     def ids(self) -> int:
         """One more than the largest id."""
         return int(self.id[-1]) + 1 if len(self.id) else 0
+
+    def links(self, left: Ints, right: Ints, weight: Ints) -> Pairs:
+        """Scored pairs of tuples as pairs of nodes, each once, at its best weight, in order."""
+        import numpy as np
+
+        left, right = self.node_of[left], self.node_of[right]
+        left, right = np.minimum(left, right), np.maximum(left, right)
+        order = np.lexsort((-weight, right, left))
+        left, right, weight = left[order], right[order], weight[order]
+        same = (left[1:] == left[:-1]) & (right[1:] == right[:-1])
+        first = np.r_[True, ~same][: len(left)] & (left != right)
+        return Pairs(left[first], right[first], weight[first])
 
     def place(self, ids: Ints) -> Ints:
         """Where records with these ids stand."""
@@ -100,16 +114,19 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
         PlatformError: the settings are not valid, or the engine failed.
     """
     model = linkage_model(dataset, "within")
-    sources = _identities(settings, edition, model)
-    recipe, inputs = recipe_of(model, edition, sources)
+    read = members_of(settings, edition, model)
+    recipe, inputs = recipe_of(
+        model, edition, [each for member in read for each in member.versions]
+    )
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
         counts = score_candidates(connection, model, sizes)
         records = _records(connection)
-        labels = _cluster(connection, model, records)
-        counts |= _people(connection, records, labels) | _edges(connection, model, records)
+        links = _links(connection, records)
+        labels = _cluster(connection, model, records, links)
+        counts |= _people(connection, records, labels) | _edges(connection, model, records, links)
         return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
 
 
@@ -126,25 +143,27 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
         PlatformError: the settings are not valid, or the engine failed.
     """
     model = linkage_model(dataset, "across")
-    sources = _identities(settings, edition, model)
-    members = [
+    read = members_of(settings, edition, model)
+    linked = [
         tables.require(settings, table_key(member, "people"), edition) for member in model.members
     ]
-    for source, member in zip(sources, members, strict=True):
-        if member.inputs.get(str(source.key)) != source.version:
-            msg = f"{member.key} was linked from other records than stand now: link it again first."
+    for member, people in zip(read, linked, strict=True):
+        if any(people.inputs.get(str(each.key)) != each.version for each in member.versions):
+            msg = f"{people.key} was linked from other records than stand now: link it again first."
             raise NotReady(msg)
-    recipe, inputs = recipe_of(model, edition, [*sources, *members])
+    versions = [each for member in read for each in member.versions]
+    recipe, inputs = recipe_of(model, edition, [*versions, *linked])
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
         counts = score_candidates(connection, model, sizes)
         records = _records(connection)
-        given = _given(records, [version.path for version in members])
-        labels = _cluster(connection, model, records, given)
+        given = _given(records, [version.path for version in linked])
+        links = _links(connection, records)
+        labels = _cluster(connection, model, records, links, given)
         counts |= _people(connection, records, labels, model.members)
-        counts |= _edges(connection, model, records)
+        counts |= _edges(connection, model, records, links)
         return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
 
 
@@ -153,23 +172,7 @@ def prepare(
 ) -> list[int]:
     """Make `records` and `tuples` of a linkage of people; the number of tuples of each member."""
     define_macros(connection, edition)
-    sources = _identities(settings, edition, model)
-    load_records(connection, [(version.key.table, version.path) for version in sources])
-    sizes = dict(
-        connection.execute("select member, count(*) from tuples group by member").fetchall()
-    )
-    return [sizes.get(member, 0) for member in range(len(sources))]
-
-
-def _identities(settings: Settings, edition: str, model: LinkageModel) -> list[TableVersion]:
-    """The identities of every member of a linkage of people."""
-    if model.kind == "within":
-        return [tables.require(settings, TableKey.of("identities", model.members[0]), edition)]
-    return [
-        version
-        for member in model.members
-        for version in _identities(settings, edition, linkage_model(member))
-    ]
+    return load_records(connection, members_of(settings, edition, model))
 
 
 def _records(connection: duckdb.DuckDBPyConnection) -> _Records:
@@ -182,21 +185,34 @@ def _records(connection: duckdb.DuckDBPyConnection) -> _Records:
     id_, member, tuple_ = (
         table[column].to_numpy()[order].astype(np.int64) for column in ("id", "member", "tuple")
     )
-    return _Records(id_, member, tuple_, table["key"].combine_chunks().take(order))
+    last = connection.execute("select max(id) from tuples").fetchall()[0][0]
+    ids = max(int(id_[-1]) if len(id_) else -1, -1 if last is None else last) + 1
+    node_of = nodes(connection, ids)
+    if node_of is None:
+        node_of = np.arange(ids, dtype=np.int64)
+    return _Records(
+        id_, member, node_of[tuple_], table["key"].combine_chunks().take(order), node_of
+    )
+
+
+def _links(connection: duckdb.DuckDBPyConnection, records: _Records) -> Pairs:
+    """The pairs of `edges` by node."""
+    left, right, weight = arrays(
+        connection, f"select l, r, (match_weight * {HUNDREDTHS})::integer as weight from edges"
+    )
+    return records.links(left, right, weight)
 
 
 def _cluster(
     connection: duckdb.DuckDBPyConnection,
     model: LinkageModel,
     records: _Records,
+    links: Pairs,
     given: Sequence[Ints] = (),
 ) -> list[Ints]:
-    """Cluster the tuples by `edges`; for every record the smallest id of its cluster, by level."""
+    """Cluster the nodes by their links; every record's smallest id of its cluster, by level."""
     import numpy as np
 
-    left, right, weight = arrays(
-        connection, f"select l, r, (match_weight * {HUNDREDTHS})::integer as weight from edges"
-    )
     holder, identifier = arrays(
         connection,
         "select id, dense_rank() over (order by pnc) - 1 as number from tuples "
@@ -205,9 +221,9 @@ def _cluster(
     member = np.zeros(records.ids, dtype=np.int64)
     member[records.id] = records.member
     found = clusters(
-        Pairs(left, right, weight), thresholds_of(model), Guard(member, holder, identifier), given
+        links, thresholds_of(model), Guard(member, records.node_of[holder], identifier), given
     )
-    return [labels[records.tuple] for labels in found]
+    return [labels[records.node] for labels in found]
 
 
 def _given(records: _Records, people: Sequence[Path]) -> list[Ints]:
@@ -229,7 +245,7 @@ def _given(records: _Records, people: Sequence[Path]) -> list[Ints]:
             other = np.flatnonzero(pc.not_equal(person, known).to_numpy(zero_copy_only=False))
             place = place.copy()
             place[other] = first + pc.index_in(person.take(other), value_set=keys).to_numpy()
-            labels[records.tuple[mine]] = records.id[place]
+            labels[records.node[mine]] = records.id[place]
             known = person
     return given
 
@@ -280,23 +296,22 @@ def _names(records: _Records, label: Ints) -> Ints:
     return found
 
 
-def _edges(connection: duckdb.DuckDBPyConnection, model: LinkageModel, records: _Records) -> Counts:
-    """Stream `edges_in_order`: the links by the keys of their records; count them."""
+def _edges(
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, records: _Records, links: Pairs
+) -> Counts:
+    """Stream `edges_in_order`: the links by the keys of their nodes' first records; count them."""
     import numpy as np
     import pyarrow as pa
 
-    left, right, weight = arrays(
-        connection, f"select l, r, (match_weight * {HUNDREDTHS})::integer as weight from edges"
-    )
-    order = np.lexsort((right, left))
+    every = np.arange(len(links.weight))
     columns = {
-        "record_key_l": (records.key, records.place(left[order])),
-        "record_key_r": (records.key, records.place(right[order])),
-        "weight": (pa.array(weight), order),
+        "record_key_l": (records.key, records.place(links.left)),
+        "record_key_r": (records.key, records.place(links.right)),
+        "weight": (pa.array(links.weight), every),
     }
     stream(connection, "edges_in_order", columns)
     return {
-        ("edges", level): int((weight >= least).sum())
+        ("edges", level): int((links.weight >= least).sum())
         for level, least in zip(LEVELS, thresholds_of(model), strict=True)
     }
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from datafirst_platform.linkage.standardise import KEY_PARTS
+from datafirst_platform.linkage.standardise import CLEANED, KEY_PARTS
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
 FOLDER = Path(__file__).with_name("models")
@@ -42,6 +42,23 @@ class BlockingRule:
     name: str
     agree_on: tuple[str, ...]
     ceiling: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a further table tells of a member's people; its rows are children of theirs.
+
+    Attributes:
+        table: its contract.
+        fills: fields taken from it where a person's own record holds none.
+        varies: fields in which it states another form of a person: a name, an address, a number.
+        reason: what it adds.
+    """
+
+    table: str
+    fills: tuple[str, ...]
+    varies: tuple[str, ...]
     reason: str
 
 
@@ -71,6 +88,7 @@ class LinkageModel:
         kind: `within` one table, `across` datasets already linked within, or of `cases`.
         description: what is linked.
         members: the contract (within), or the datasets (across, cases).
+        evidence: further tables of the contract's source; only within.
         comparisons: name to levels, as Splink's settings have them.
         blocking: which pairs are scored.
         thresholds: level to the match weight from which a pair links.
@@ -87,6 +105,7 @@ class LinkageModel:
     kind: str
     description: str
     members: tuple[str, ...]
+    evidence: tuple[Evidence, ...]
     comparisons: Mapping[str, Sequence[Mapping[str, Any]]]
     blocking: tuple[BlockingRule, ...]
     thresholds: Mapping[str, float]
@@ -159,6 +178,15 @@ def _read(dataset: str) -> LinkageModel:
         kind=raw["kind"],
         description=raw["description"],
         members=tuple(raw["members"]),
+        evidence=tuple(
+            Evidence(
+                each["table"],
+                tuple(each.get("fills", ())),
+                tuple(each.get("varies", ())),
+                each["reason"],
+            )
+            for each in raw.get("evidence", ())
+        ),
         comparisons=comparisons,
         blocking=tuple(
             BlockingRule(
@@ -177,7 +205,10 @@ def _read(dataset: str) -> LinkageModel:
         u_pairs=float(training["u_pairs"]),
         em_pairs=float(training["em_pairs"]),
         people=raw.get("people"),
-        trained_from=_digest([raw["members"], comparisons, training]),
+        trained_from=_digest(
+            [raw["members"], comparisons, training]
+            + ([raw["evidence"]] if raw.get("evidence") else [])
+        ),
         digest=_digest([raw, comparisons, [rules[rule] for rule in raw["blocking"]]]),
     )
 
@@ -304,11 +335,20 @@ def _faults(
     reasons = [(f"comparison {each}", compared[each]) for each in raw["comparisons"]]
     reasons += [(f"blocking rule {each}", rules[each]) for each in raw["blocking"]]
     reasons += [(f"training session {each.get('name')}", each) for each in sessions]
+    reasons += [(f"evidence {each.get('table')}", each) for each in raw.get("evidence", ())]
     faults += [f"{what} gives no reason" for what, stated in reasons if not stated.get("reason")]
     if raw["kind"] != "cases":
         keys = [*(rules[each] for each in raw["blocking"]), *sessions]
         unknown = sorted({part for each in keys for part in each["agree_on"]} - KEY_PARTS.keys())
         faults += [f"no key part {part!r}" for part in unknown]
+    faults += [
+        f"evidence {each.get('table')} adds {field!r}, which is no field"
+        for each in raw.get("evidence", ())
+        for field in (*each.get("fills", ()), *each.get("varies", ()))
+        if field not in CLEANED
+    ]
+    if raw.get("evidence") and raw["kind"] != "within":
+        faults.append("evidence is of a dataset linked within")
     estimated = [each for session in sessions for each in session["estimates"]]
     faults += [
         f"training estimates {each} {estimated.count(each)} times"

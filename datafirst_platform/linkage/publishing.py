@@ -69,7 +69,7 @@ def recipe_of(
     inputs = {str(version.key): version.version for version in versions}
     # The cleaning follows from contracts and code lists too: its SQL says how.
     cleaning = [
-        clean_query(version.key.table, version.key.table)
+        clean_query(version.key.table, version.key.table, ())
         for version in versions
         if version.key.stage == "identities"
     ]

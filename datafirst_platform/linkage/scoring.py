@@ -1,7 +1,7 @@
-"""Standard records, candidate pairs and their match weights.
+"""Candidate pairs and their match weights.
 
-What belongs here: what linking and training share: collapsing equal records, blocking, and Splink.
-What does not: clusters, published tables, settings.
+What belongs here: what linking and training share: blocking, and Splink. What does not: reading
+records, clusters, published tables, settings.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from datafirst_platform.engine import parquet, text
 from datafirst_platform.linkage.blocking import block
 from datafirst_platform.linkage.models import (
     LEVELS,
@@ -22,7 +20,6 @@ from datafirst_platform.linkage.models import (
     splink_settings,
     trained_model,
 )
-from datafirst_platform.linkage.standardise import CLEANED, FIELDS, clean_query, derive_query
 from datafirst_platform.safe_errors import PlatformError
 
 if TYPE_CHECKING:
@@ -32,67 +29,6 @@ if TYPE_CHECKING:
 
 HUNDREDTHS = 100
 """Match weights are published and clustered in hundredths: float noise ends here."""
-
-
-def load_records(
-    connection: duckdb.DuckDBPyConnection, sources: Sequence[tuple[str, Path]]
-) -> None:
-    """Make `records` (id, member, record_key, tuple) and `tuples` (id, member, `FIELDS`).
-
-    Ids count from 0 in the order of the record keys within a member, member after member, so that
-    the smallest id is the smallest key. Records with the same identifiers are one tuple, compared
-    once; its id is that of its first record. Only what identifies collapses: a police identifier,
-    or names, date of birth and postcode. Name and date of birth alone would merge strangers, ever
-    more as the data grow.
-
-    Args:
-        connection: with `define_macros`.
-        sources: contract and file of each member.
-    """
-    parts = []
-    first = 0
-    for member, (table, file) in enumerate(sources):
-        parts.append(
-            f"""select {member}::utinyint as member, ({first} + row)::integer as id,
-                * exclude (row),
-                case when pnc is not null or cro is not null
-                    or (forename1 is not null and surname is not null and dob is not null
-                        and postcode is not null) then hash({", ".join(CLEANED)}) end as content
-            from ({clean_query(table, numbered(connection, file))})"""
-        )
-        rows = connection.execute(f"select count(*) from {parquet(file)}").fetchall()
-        first += int(rows[0][0])
-    connection.execute(f"create or replace temp table standard as {' union all '.join(parts)}")
-    connection.execute(
-        """create or replace temp table firsts as
-        select member, content, min(id) as id from standard where content is not null
-        group by member, content"""
-    )
-    connection.execute(
-        """create or replace temp table records as
-        select standard.id, member, record_key, coalesce(firsts.id, standard.id) as tuple
-        from standard left join firsts using (member, content)"""
-    )
-    distinct = "select * exclude (record_key, content) from standard where content is null "
-    distinct += "or id in (select id from firsts)"
-    connection.execute(
-        f"""create or replace temp table tuples as
-        select id, member, {", ".join(FIELDS)} from ({derive_query(distinct)})"""
-    )
-    connection.execute("drop table standard")
-    connection.execute("drop table firsts")
-
-
-def numbered(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
-    """SQL for a file's rows, numbered in the order of their keys."""
-    rows = f"read_parquet({text(file)}, file_row_number = true)"
-    disordered = connection.execute(
-        "select count(*) from (select record_key < lag(record_key) over () as falls "
-        f"from {rows}) where falls"
-    ).fetchall()
-    if disordered[0][0]:
-        return f"select *, row_number() over (order by record_key) - 1 as row from {rows}"
-    return f"select *, file_row_number as row from {rows}"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ contract (`links_as`), never here.
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,8 @@ CLEANED = {
     "postcode": "VARCHAR",
     "pnc": "BIGINT",
     "cro": "BIGINT",
+    "noms": "VARCHAR",
+    "crn": "VARCHAR",
 }
 """What is recorded of a person, cleaned, with types; NULL where not known or junk."""
 
@@ -113,6 +116,10 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
         create or replace temp macro compact(x) as
             case when regexp_full_match(x, '[A-Z0-9/]+') then x
             else regexp_replace(upper(x), '[^A-Z0-9/]', '', 'g') end;
+        create or replace temp macro std_noms(x) as
+            case when regexp_full_match(x, '[A-Z][0-9]{{4}}[A-Z]{{2}}') then x end;
+        create or replace temp macro std_crn(x) as
+            case when regexp_full_match(x, '[A-Z][0-9]{{6}}') then x end;
         create or replace temp macro std_postcode(x) as
             case when regexp_full_match(x, '[A-Z]{{1,2}}[0-9][A-Z0-9]?[0-9][A-Z]{{2}}')
                 and left(x, 3) <> 'NF1' and left(x, 4) <> 'ZZ99' then x end;
@@ -156,25 +163,37 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     )
 
 
-def clean_query(table: str, source: str) -> str:
-    """SQL for the people of an `identities` table: `row`, `record_key` and `CLEANED`.
+def clean_query(table: str, source: str, beside: Sequence[str] = ("row", "record_key")) -> str:
+    """SQL for the people of an `identities` table: columns beside, `CLEANED`, `previous_surname`.
 
     Organisations are left out: the linkage is of people. `define_macros` has to have run.
 
     Args:
         table: name of the contract.
-        source: SQL whose rows are those of the table, with their number as `row`.
+        source: SQL whose rows are those of the table, with the columns beside.
+        beside: columns of the source to be kept as they are.
 
     Raises:
-        PlatformError: the table feeds none of the linkage fields a person needs.
+        PlatformError: the table feeds no linkage field.
     """
-    feeds = {column.links_as: column for column in contracts()[table].columns if column.links_as}
-    if not {"surname", "pnc"} & feeds.keys():
-        msg = f"Contract {table} feeds neither surname nor pnc (`links_as`): it cannot be linked."
+    feeds = {field: column for column in contracts()[table].columns for field in column.feeds}
+    if not feeds:
+        msg = f"Contract {table} feeds no linkage field (`links_as`): it tells of nobody."
         raise PlatformError(msg)
 
     def supplied(field: str, kind: str = "varchar") -> str:
-        return name(feeds[field].name) if field in feeds else f"null::{kind}"
+        if field not in feeds:
+            return f"null::{kind}"
+        column = feeds[field]
+        if column.links_by is None:
+            return name(column.name)
+        codes = [code for code, fed in column.links_by.fields.items() if fed == field]
+        listed = ", ".join(text(code) for code in codes)
+        return (
+            f"(case when {name(column.links_by.column)} in ({listed}) then {name(column.name)} end)"
+        )
+
+    kept = "".join(f"{each}, " for each in beside)
 
     sex = "null::varchar"
     if "sex" in feeds:
@@ -189,22 +208,24 @@ def clean_query(table: str, source: str) -> str:
     return f"""
         with cleaned as (
             select
-                row, record_key,
-                std_name({supplied("forename1")}) as given,
+                {kept}std_name({supplied("forename1")}) as given,
                 coalesce(std_name({supplied("forename2")}), std_name({supplied("forename3")}))
                     as middle,
                 std_name({supplied("surname")}) as surname,
+                std_name({supplied("previous_surname")}) as previous_surname,
                 std_dob({supplied("date_of_birth", "date")}) as dob,
                 {sex} as sex,
                 compact(replace({supplied("postcode")}, ' ', '')) as postcode,
                 pnc_parts(compact({supplied("pnc")})) as pnc,
-                cro_parts(compact({supplied("cro")})) as cro
+                cro_parts(compact({supplied("cro")})) as cro,
+                std_noms(compact({supplied("noms")})) as noms,
+                std_crn(compact({supplied("crn")})) as crn
             from ({source})
             where {people}
         ),
         split as (
             select
-                row, record_key, surname, dob, sex,
+                {kept}surname, previous_surname, dob, sex, noms, crn,
                 std_postcode(postcode) as postcode,
                 canonical_pnc(pnc) as pnc,
                 canonical_cro(cro) as cro,

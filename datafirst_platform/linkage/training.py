@@ -103,13 +103,16 @@ def _from_session(
     # The key has a name of its own: Splink would leave out every comparison that uses its columns.
     key = key_sql(session.agree_on)
     connection.execute(
-        f"create or replace temp table session as select *, {key} as session_key from tuples"
+        f"""create or replace temp table session as
+        select tuples.*, {key} as session_key, coalesce(node, id) as node
+        from tuples left join nodes using (id)"""
     )
-    across = " and l.member <> r.member" if members > 1 else ""
+    # What a source itself holds for one person would teach that nothing ever differs.
+    apart = " and l.member <> r.member" if members > 1 else " and l.node <> r.node"
     settings = splink_settings(model.for_splink(chosen), prior=0.5)
     with splink_linker(connection, "session", settings) as (linker, _):
         linker.training.estimate_parameters_using_expectation_maximisation(
-            f"l.session_key = r.session_key{across}",
+            f"l.session_key = r.session_key{apart}",
             estimate_without_term_frequencies=True,
             max_pairs=model.em_pairs,
         )

@@ -82,6 +82,10 @@ class ReleasedTable:
         return TableKey.of(MARTS, self.name)
 
 
+DATASET_COLUMNS = ("source_dataset", "linked_dataset")
+"""Columns that say which dataset a row of a linking table is of."""
+
+
 @dataclass(frozen=True)
 class ReleaseSpec:
     """What a release holds: a dbt exposure.
@@ -92,6 +96,8 @@ class ReleaseSpec:
         description: what it is for.
         owner: who answers for it.
         tables: the marts in it, by name.
+        members: of a linking release, the datasets whose releases it joins; only their records are
+            in it. Empty for any other.
     """
 
     name: str
@@ -99,6 +105,13 @@ class ReleaseSpec:
     description: str
     owner: str
     tables: tuple[ReleasedTable, ...]
+    members: tuple[str, ...] = ()
+
+    def condition(self, table: ReleasedTable) -> str:
+        """SQL for the rows of a mart that the release holds; empty where it holds all."""
+        listed = ", ".join(f"'{member}'" for member in self.members)
+        columns = [each.name for each in table.columns if each.name in DATASET_COLUMNS]
+        return " and ".join(f"{column} in ({listed})" for column in columns) if listed else ""
 
 
 def release_specs(project: Path = DBT_PROJECT) -> tuple[ReleaseSpec, ...]:
@@ -119,6 +132,7 @@ def release_specs(project: Path = DBT_PROJECT) -> tuple[ReleaseSpec, ...]:
             description=exposure["description"].strip(),
             owner=exposure["owner"]["name"],
             tables=tuple(marts[node] for node in sorted(exposure["depends_on"]["nodes"])),
+            members=tuple(exposure["config"].get("meta", {}).get("members", ())),
         )
         for exposure in sorted(manifest["exposures"].values(), key=lambda each: each["name"])
     )

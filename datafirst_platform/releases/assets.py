@@ -23,7 +23,10 @@ def _release(
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=["releases", spec.name],
-        deps=[dg.AssetKey(["marts", table.name]) for table in spec.tables],
+        deps=[
+            *(dg.AssetKey(["marts", table.name]) for table in spec.tables),
+            *(dg.AssetKey(["releases", member]) for member in spec.members),
+        ],
         partitions_def=partitions,
         description=spec.description,
         group_name="releases",
@@ -59,6 +62,11 @@ def _materialized(built: Release) -> dg.MaterializeResult:
                     table["name"]: {"rows": table["rows"], "primary_key": table["primary_key"]}
                     for table in manifest["tables"]
                 }
+            ),
+            **(
+                {"members": dg.MetadataValue.json(manifest["members"])}
+                if "members" in manifest
+                else {}
             ),
             "inputs": dg.MetadataValue.json(manifest["inputs"]),
             "gates": dg.MetadataValue.md(

@@ -65,6 +65,7 @@ def build_release(
         tables.require(settings, TableKey.of("marts", t.name), edition) for t in spec.tables
     ]
     ancestry, gates = _gates(settings, spec.name, edition, versions)
+    members = _members(settings, edition, spec)
     folder = settings.releases / spec.name
     staged = folder / f".stage-{edition}"
     shutil.rmtree(staged, ignore_errors=True)
@@ -76,7 +77,9 @@ def build_release(
             described = []
             for table, version in zip(spec.tables, versions, strict=True):
                 progress(f"{table.name}: {version.rows:,} rows")
-                described.append(_write_table(connection, table, version, staged))
+                described.append(
+                    _write_table(connection, table, version, spec.condition(table), staged)
+                )
         files = {table.name: staged / "data" / f"{table.name}.parquet" for table in spec.tables}
         own = [
             verdicts.check_file(
@@ -93,6 +96,8 @@ def build_release(
             raise GateRefused(_refusal(spec.name, edition, failed))
         _write_catalogue(staged / bundle.CATALOGUE, spec.tables)
         manifest = _manifest(edition, spec, described, staged, ancestry, [*gates, *own])
+        if members:
+            manifest["members"] = {each.label: each.digest for each in members}
         return _publish(settings, spec.name, edition, staged, manifest)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -165,6 +170,33 @@ def _gates(
     return ancestry, [verdict for verdict in found if verdict is not None]
 
 
+def _members(settings: Settings, edition: str, spec: ReleaseSpec) -> list[Release]:
+    """The releases a linking release joins, which it pins by digest.
+
+    Raises:
+        GateRefused: one is not there, or was released from marts that have been rebuilt since: its
+            records would not be those that are linked.
+    """
+    found, reasons = [], []
+    for member in spec.members:
+        published = [each for each in bundle.releases(settings, member) if each.edition == edition]
+        if not published:
+            reasons.append(f"{member} of edition {edition} is not released yet: release it first.")
+            continue
+        newest = published[-1]
+        for label, used in newest.manifest["inputs"]["tables"].items():
+            stage, _, table = label.partition("/")
+            current = tables.current(settings, TableKey.of(stage, table), edition)
+            if stage == "marts" and (current is None or current.version != used):
+                reasons.append(
+                    f"{newest.label} holds another {label} than stands: release it anew."
+                )
+        found.append(newest)
+    if reasons:
+        raise GateRefused(_refusal(spec.name, edition, reasons))
+    return found
+
+
 def _refusal(release: str, edition: str, reasons: Iterable[str]) -> str:
     listed = "\n".join(f"  - {reason}" for reason in reasons)
     return (
@@ -192,7 +224,11 @@ def rekeyed(table: ReleasedTable) -> str:
 
 
 def _write_table(
-    connection: duckdb.DuckDBPyConnection, table: ReleasedTable, version: TableVersion, staged: Path
+    connection: duckdb.DuckDBPyConnection,
+    table: ReleasedTable,
+    version: TableVersion,
+    condition: str,
+    staged: Path,
 ) -> dict[str, Any]:
     """Re-key one mart and write it in key order as Parquet and CSV; its entry in the manifest."""
     order = ", ".join(name(column) for column in table.primary_key)
@@ -200,8 +236,9 @@ def _write_table(
     with values_withheld(f"Writing {table.name} of the release"):
         connection.execute(
             f"create or replace temp table released as select {rekeyed(table)} "
-            f"from {parquet(version.path)} order by {order}"
+            f"from {parquet(version.path)} where {condition or 'true'} order by {order}"
         )
+        rows = connection.execute("select count(*) from released").fetchall()[0][0]
         connection.execute(
             f"copy released to {text(base.with_suffix('.parquet'))} "
             "(format parquet, compression zstd)"
@@ -219,7 +256,7 @@ def _write_table(
         "name": table.name,
         "description": table.description,
         "primary_key": list(table.primary_key),
-        "rows": version.rows,
+        "rows": rows,
         "columns": [
             {"name": column.name, "type": kinds[column.name], "description": column.description}
             for column in table.columns
