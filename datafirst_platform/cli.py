@@ -45,6 +45,7 @@ def main() -> None:
     A first round:
       datafirst demo                    make a supply, refresh two editions, release them
       datafirst status                  what was delivered, what stands, what is released
+      datafirst coverage                what every table has, and lacks
       datafirst release list            the releases
       datafirst release verify PATH     check one, on its folder alone
       datafirst ui                      the Dagster UI, on 127.0.0.1
@@ -267,19 +268,21 @@ def _edition_status(settings: Settings, key: str) -> dict[str, Any]:
 
 
 def _people(settings: Settings, key: str) -> int:
-    """People at the middle threshold over every linked dataset; 0 before linkage ran."""
+    """People at the middle threshold by the linkage over most datasets; 0 before it ran."""
     from datafirst_platform import tables
     from datafirst_platform.engine import connect, parquet
-    from datafirst_platform.identity import TableKey
+    from datafirst_platform.linkage.models import datasets, linkage_model
+    from datafirst_platform.linkage.publishing import table_key
 
-    found = tables.current(settings, TableKey.of("linkage", "criminal_courts_people"), key)
+    widest = max(datasets("across"), key=lambda each: len(linkage_model(each).members))
+    found = tables.current(settings, table_key(widest, "counts"), key)
     if found is None:
         return 0
     with connect(settings) as connection:
-        count: int = connection.execute(
-            f"select count(distinct person_medium) from {parquet(found.path)}"
-        ).fetchall()[0][0]
-    return count
+        counted = connection.execute(
+            f"select value from {parquet(found.path)} where measure = 'people' and level = 'medium'"
+        ).fetchall()
+    return int(counted[0][0])
 
 
 def _show_status(found: Sequence[dict[str, Any]]) -> None:
@@ -328,6 +331,41 @@ def _short(path: str) -> str:
     """A path as typed from here, where it lies below."""
     here = Path.cwd()
     return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def coverage(as_json: bool) -> None:  # noqa: FBT001
+    """Show what is written about every table, and what is missing.
+
+    For each table: where its columns are laid down, variables in the catalogue, expectations, dbt
+    tests, and the linkages that read it. Exits with 1 where there is a gap.
+    """
+    from datafirst_platform.coverage import coverage as covered
+
+    found = covered()
+    gaps = [each for each in found if each.gaps]
+    if as_json:
+        _json([vars(each) for each in found])
+    else:
+        _show(
+            [
+                (
+                    each.table,
+                    each.contract,
+                    each.variables,
+                    each.expectations,
+                    each.tests,
+                    ", ".join(each.linkage),
+                    "; ".join(each.gaps) or "none",
+                )
+                for each in found
+            ],
+            ("TABLE", "CONTRACT", "VARIABLES", "EXPECTATIONS", "TESTS", "LINKAGE", "GAPS"),
+        )
+        click.echo(f"\n{len(found)} tables, {len(gaps)} with a gap.")
+    if gaps:
+        sys.exit(1)
 
 
 @main.group()

@@ -13,7 +13,7 @@ from datafirst_platform.settings import PROJECT_ROOT
 
 PACKAGE = PROJECT_ROOT / "datafirst_platform"
 ROOMS = ("extracts", "linkage", "marts", "quality", "releases")
-WIRING = {"definitions.py", "refresh.py", "cli.py"}
+WIRING = {"definitions.py", "refresh.py", "coverage.py", "cli.py"}
 HEAVY = {"splink", "pandas", "great_expectations", "dbt", "altair", "scipy", "vl_convert"}
 
 
