@@ -26,14 +26,15 @@ from datafirst_platform.extracts.contracts import Contract
 from datafirst_platform.extracts.contracts import sources as contracts_of_sources
 from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
-from datafirst_platform.synthetic import careers, libra, population, xhibit
+from datafirst_platform.synthetic import careers, libra, lives, xhibit
 from datafirst_platform.synthetic import faults as fault_room
-from datafirst_platform.synthetic.population import CHUNK, People
+from datafirst_platform.synthetic.lives import Lives
+from datafirst_platform.synthetic.population import CHUNK
 from datafirst_platform.tables import digest_of
 
 FORMATS = ("mixed", "csv", "csv.gz", "parquet")
 
-Rows = Callable[[int, People, careers.Cases, careers.Charges, int], dict[str, pa.Table]]
+Rows = Callable[[Lives, int], dict[str, pa.Table]]
 
 _SOURCES: Mapping[str, Rows] = {"libra": libra.tables, "xhibit": xhibit.tables}
 """What each source makes of one chunk of lives at a cut-off: a new source is one more function."""
@@ -179,11 +180,10 @@ def _make_rows(supply: _Supply, work: Path, tell: Callable[[str], None]) -> None
         for chunk in range(-(-supply.people // CHUNK)):
             told = min(supply.people, (chunk + 1) * CHUNK)
             tell(f"lives of {told:,} of {supply.people:,} people")
-            lives = population.draw(supply.seed, chunk, supply.people)
-            cases, charges = careers.draw(supply.seed, lives)
-            made = {_JOURNEYS: _journeys(cases)}
+            drawn = lives.draw(supply.seed, chunk, supply.people)
+            made = {_JOURNEYS: _journeys(drawn.cases)}
             for source in supply.sources:
-                made |= _SOURCES[source](supply.seed, lives, cases, charges, cut_off)
+                made |= _SOURCES[source](drawn, cut_off)
             for table, rows in made.items():
                 if table not in writers:
                     writers[table] = pq.ParquetWriter(work / f"{table}.parquet", rows.schema)

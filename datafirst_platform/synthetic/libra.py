@@ -1,7 +1,7 @@
 """LIBRA: careers as the magistrates' courts' system holds them.
 
 What belongs here: which cases it holds, its columns and its habits. What does not: the lives
-(`population.py`, `careers.py`) and how files are written (`deliveries.py`).
+(`lives.py`) and how files are written (`deliveries.py`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datafirst_platform.synthetic import careers, lists, recording
-from datafirst_platform.synthetic.careers import Cases, Charges
+from datafirst_platform.synthetic import careers, lists, recording, results
+from datafirst_platform.synthetic.careers import Cases
 from datafirst_platform.synthetic.history import History, case_references, still_held
-from datafirst_platform.synthetic.lists import Bools, Ints
-from datafirst_platform.synthetic.population import ETHNICITY, NEVER, People, calendar, stream
+from datafirst_platform.synthetic.lists import Bools
+from datafirst_platform.synthetic.lives import Lives
+from datafirst_platform.synthetic.population import ETHNICITY, NEVER, calendar, stream
 
 _MANNER = recording.Manner(
     upper=True, ascii_only=True, error=1.0, pnc_held=0.80, cro_held=0.62, short_pnc=False
@@ -49,15 +50,14 @@ def defendant_id(cases: Cases) -> pa.Array:
     return recording.digits(cases.own_number * 381_966_011 % 10**10, 1)
 
 
-def tables(
-    seed: int, people: People, cases: Cases, charges: Charges, cut_off: int
-) -> dict[str, pa.Table]:
+def tables(lives: Lives, cut_off: int) -> dict[str, pa.Table]:
     """The rows of one chunk as LIBRA would extract them on the day of the cut-off.
 
     Returns:
         `libra_cases` and `libra_offences`: text columns as the contracts name them, then
         `person_id`.
     """
+    seed, people, cases, charges = lives.seed, lives.people, lives.cases, lives.charges
     rng = stream(seed, people.chunk, "libra")
     history = History.draw(seed, people.chunk, "libra", cases.first_hearing_day)
     person = cases.person
@@ -119,56 +119,57 @@ def tables(
         }
     )
     visible = holds(cases) & (cases.first_hearing_day <= cut_off) & history.stands(cut_off)
-    offence_table = _offences(seed, people, cases, charges, case_table, cut_off)
+    offence_table = _offences(lives, case_table, cut_off)
     return {
         "libra_cases": case_table.filter(pa.array(visible)),
         "libra_offences": offence_table.filter(pa.array(visible[charges.case])),
     }
 
 
-_DISPOSALS = ("IMP", "DTO", "SSO", "CO", "YRO", "REF", "FINE", "COMP", "CD", "AD", "OTH", "CMSE",
-              "CMTR", "WDN", "DIS", "NSP", "ADJ")  # fmt: skip
+_DISPOSALS = {
+    results.CUSTODY: "IMP", results.DETENTION_AND_TRAINING: "DTO", results.SUSPENDED: "SSO",
+    results.COMMUNITY: "CO", results.YOUTH_REHABILITATION: "YRO", results.REFERRAL: "REF",
+    results.FINE: "FINE", results.COMPENSATION: "COMP", results.CONDITIONAL_DISCHARGE: "CD",
+    results.ABSOLUTE_DISCHARGE: "AD", results.OTHERWISE: "OTH",
+    results.COMMITTED_FOR_SENTENCE: "CMSE", results.SENT_FOR_TRIAL: "CMTR",
+    results.WITHDRAWN: "WDN", results.DISMISSED: "DIS", results.NO_SEPARATE_PENALTY: "NSP",
+}  # fmt: skip
+_NO_RESULT = len(_DISPOSALS)
+_CODES = pa.array([*_DISPOSALS.values(), "ADJ"])
+_CODE_OF = np.full(max(_DISPOSALS) + 1, -1)
+_CODE_OF[list(_DISPOSALS)] = np.arange(len(_DISPOSALS))
 
 
-def _offences(
-    seed: int, people: People, cases: Cases, charges: Charges, case_table: pa.Table, cut_off: int
-) -> pa.Table:
-    rng = stream(seed, people.chunk, "libra offences")
+def _offences(lives: Lives, case_table: pa.Table, cut_off: int) -> pa.Table:
+    people, cases, charges = lives.people, lives.cases, lives.charges
+    rng = stream(lives.seed, people.chunk, "libra offences")
     offences = lists.offences()
     case = charges.case
     route = cases.route[case]
     end = cases.end_day[case]
     pending = end > cut_off
-    company = people.is_company[cases.person[case]]
-    youth = cases.first_hearing_day[case] - people.born[cases.person[case]] < 6574
-    disposal = _disposal(charges, offences, youth & ~company, company, rng)
-    disposal = np.where(charges.convicted, disposal, np.where(charges.chance < 0.6, 13, 14))
-    disposal = np.where(route == careers.FOR_SENTENCE, 11, disposal)
-    disposal = np.where(route == careers.FOR_TRIAL, 12, disposal)
+    decided = lives.results.magistrates
     history = History.draw(
-        seed, people.chunk, "libra disposals", cases.first_hearing_day[case], of_results=True
+        lives.seed, people.chunk, "libra disposals", cases.first_hearing_day[case], of_results=True
     )
     # A result entered wrongly at first: another discharge, or none for a fine.
     mistaken = history.faulty(0.03) & ~history.put_right(cut_off)
+    disposal = decided.disposal
+    withdrawn = disposal == results.WITHDRAWN
     disposal = np.where(
-        mistaken & (disposal == 6), 8, np.where(mistaken & (disposal == 13), 14, disposal)
+        mistaken & (disposal == results.FINE), results.CONDITIONAL_DISCHARGE, disposal
     )
-    verdict = np.where(charges.convicted, 0, np.where(disposal == 13, 2, 1))
+    disposal = np.where(mistaken & withdrawn, results.DISMISSED, disposal)
+    verdict = np.where(charges.convicted, 0, np.where(disposal == results.WITHDRAWN, 2, 1))
     verdict = np.where(route == careers.FOR_TRIAL, 3, verdict)
     verdict = np.where(route == careers.FOR_SENTENCE, 0, verdict)
     plea = np.where(route == careers.FOR_TRIAL, -1, charges.plea)
     plea_codes = pa.array(["NONE", "G", "NG", "UNFIT"])
     verdict = np.where(pending, -1, verdict)
-    disposal = np.where(pending, 16, disposal)
+    days = np.where(pending, -1, decided.days)
+    pence = np.where(pending | (disposal != results.FINE), -1, decided.pence)
+    disposal = np.where(pending, _NO_RESULT, _CODE_OF[disposal])
     end = np.where(pending, NEVER, end)
-    hard = charges.severity
-    days = np.where(
-        disposal == 0, 14 + hard**1.6 * 168, np.where(disposal == 2, 42 + hard * 140, 0)
-    )
-    days = np.where(disposal == 1, np.array([120, 180, 240, 365])[(hard * 4).astype(int)], days)
-    days = np.where(np.isin(disposal, (0, 1, 2)), days.astype(np.int64), -1)
-    pence = _fine(offences, charges, company)
-    pence = np.where(disposal == 6, pence, -1)
     return pa.table(
         {
             "case_id": case_table["case_id"].take(pa.array(case)),
@@ -184,58 +185,10 @@ def _offences(
             ),
             "plea": recording.take(plea_codes, plea),
             "verdict": recording.take(pa.array(["G", "NG", "W", "NONE"]), verdict),
-            "disposal_code": recording.take(pa.array(_DISPOSALS), disposal),
+            "disposal_code": recording.take(_CODES, disposal),
             "disposal_date": recording.dates(end).cast(pa.string()),
             "custodial_days": recording.number_text(days),
             "fine_amount": recording.money_text(pence),
             "person_id": pa.array(people.person_id[cases.person[case]]),
         }
     )
-
-
-def _fine(offences: lists.Offences, charges: Charges, company: Bools) -> Ints:
-    hard = charges.severity
-    pounds = (
-        40
-        + 560 * hard**2
-        + np.where(np.char.endswith(offences.kind[charges.code], "motoring"), 60, 0)
-    )
-    pounds = np.where(company, pounds * 12, pounds)
-    odd = charges.chance < 0.12
-    return np.where(odd, (pounds * 100).astype(np.int64), (pounds / 5).astype(np.int64) * 500)
-
-
-def _disposal(
-    charges: Charges,
-    offences: lists.Offences,
-    youth: Bools,
-    company: Bools,
-    rng: np.random.Generator,
-) -> Ints:
-    """Index of the sentence on conviction, by how serious the offence is."""
-    kind, group = offences.kind[charges.code], offences.group[charges.code]
-    uniform = rng.random(len(charges))
-    # Cumulative shares of custody, suspended, community, fine, compensation, two discharges, other.
-    order = np.array([0, 2, 3, 6, 7, 8, 9, 10])
-    mixes = {
-        "motoring": (0.008, 0.02, 0.06, 0.95, 0.951, 0.985, 0.995),
-        "petty": (0.03, 0.05, 0.14, 0.84, 0.87, 0.96, 0.97),
-        "theft": (0.19, 0.24, 0.42, 0.62, 0.68, 0.92, 0.93),
-        "other": (0.13, 0.24, 0.50, 0.76, 0.80, 0.93, 0.94),
-    }
-    chosen = np.full(len(charges), 10)
-    theft = group == "Theft offences"
-    summary = np.char.startswith(kind, "Summary non")
-    motoring = kind == "Summary motoring"
-    for name, mine in (
-        ("other", ~(theft | summary | motoring)),
-        ("theft", theft & ~summary),
-        ("petty", summary),
-        ("motoring", motoring),
-    ):
-        chosen[mine] = order[np.searchsorted(mixes[name], uniform[mine], side="right")]
-    for_youths = np.array([1, 4, 5, 8])[np.searchsorted((0.06, 0.40, 0.85), uniform, side="right")]
-    chosen = np.where(youth, for_youths, chosen)
-    chosen = np.where(company, np.where(uniform < 0.95, 6, 8), chosen)
-    second = (charges.seq > 1) & (charges.chance > 0.72) & ~company
-    return np.where(second, 15, chosen)

@@ -247,3 +247,50 @@ def offences() -> Offences:
 def organisations() -> pa.Array:
     """Names of organisations."""
     return pa.array([row["organisation"] for row in _rows(_HERE / "organisations.csv")])
+
+
+@dataclass(frozen=True)
+class Establishments:
+    """Prisons: which are chosen for whom.
+
+    Attributes:
+        code: three-letter agency codes.
+        opened: year since which each holds prisoners.
+        purpose: `local`, `trainer`, `open`, `high security`, `young adult`, `youth`, `women` or
+            `women open`.
+        local_of: prisons that serve the courts of each police force, never none.
+        of_purpose: prisons of each purpose, by size.
+        always: of each purpose, one that has long been open.
+    """
+
+    code: pa.Array
+    opened: Ints
+    purpose: npt.NDArray[np.str_]
+    local_of: tuple[Weighted, ...]
+    of_purpose: dict[str, Weighted]
+    always: dict[str, int]
+
+
+@cache
+def establishments() -> Establishments:
+    """Prisons with made-up weights near their size; a force without a prison borrows any."""
+    rows = _rows(_HERE / "prisons.csv")
+    purpose = np.array([row["purpose"] for row in rows])
+    weights, opened = _numbers(rows, "weight"), _numbers(rows, "opened").astype(np.int64)
+
+    def chosen(members: Ints) -> Weighted:
+        return Weighted.of(members, weights[members])
+
+    local_of = []
+    for force in offices().force.to_pylist():
+        mine = [i for i, row in enumerate(rows) if force in row["forces"].split(" ")]
+        local_of.append(chosen(np.array(mine or np.flatnonzero(purpose == "local"))))
+    members = {each: np.flatnonzero(purpose == each) for each in np.unique(purpose)}
+    return Establishments(
+        code=pa.array([row["code"] for row in rows]),
+        opened=opened,
+        purpose=purpose,
+        local_of=tuple(local_of),
+        of_purpose={each: chosen(at) for each, at in members.items()},
+        always={each: int(at[np.argmin(opened[at])]) for each, at in members.items()},
+    )

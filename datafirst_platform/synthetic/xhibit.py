@@ -1,7 +1,7 @@
 """XHIBIT: careers as the Crown Court's system holds them.
 
 What belongs here: which cases it holds, its columns and its habits. What does not: the lives
-(`population.py`, `careers.py`) and how files are written (`deliveries.py`).
+(`lives.py`) and how files are written (`deliveries.py`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from datafirst_platform.synthetic import careers, lists, recording
-from datafirst_platform.synthetic.careers import Cases, Charges
+from datafirst_platform.synthetic import careers, lists, recording, results
+from datafirst_platform.synthetic.careers import Cases
 from datafirst_platform.synthetic.history import History, case_references, still_held
 from datafirst_platform.synthetic.lists import Bools, Ints
+from datafirst_platform.synthetic.lives import Lives
 from datafirst_platform.synthetic.population import ETHNICITY, NEVER, People, stream
 
 _MANNER = recording.Manner(
@@ -54,15 +55,14 @@ def defendant_on_case_id(own_number: Ints) -> pa.Array:
     return recording.digits(own_number * 271_828_183 % 10**10, 1)
 
 
-def tables(
-    seed: int, people: People, cases: Cases, charges: Charges, cut_off: int
-) -> dict[str, pa.Table]:
+def tables(lives: Lives, cut_off: int) -> dict[str, pa.Table]:
     """The rows of one chunk as XHIBIT would extract them on the day of the cut-off.
 
     Returns:
         `xhibit_defendants_on_case` and `xhibit_offences`: text columns as the contracts name
         them, then `person_id`.
     """
+    seed, people, cases = lives.seed, lives.people, lives.cases
     held = np.flatnonzero(holds(cases))
     rng = stream(seed, people.chunk, "xhibit")
     receipt = cases.crown_receipt_day[held]
@@ -160,7 +160,7 @@ def tables(
     visible = (receipt <= cut_off) & history.stands(cut_off)
     index_of = np.full(len(cases), -1, dtype=np.int64)
     index_of[held] = np.arange(total)
-    offence_table, parent = _offences(seed, people, cases, charges, table, index_of, cut_off)
+    offence_table, parent = _offences(lives, table, index_of, cut_off)
     return {
         "xhibit_defendants_on_case": table.filter(pa.array(visible)),
         "xhibit_offences": offence_table.filter(pa.array(visible[parent])),
@@ -180,62 +180,47 @@ def _nationality(rng: np.random.Generator, people: People, person: Ints) -> pa.A
     )
 
 
-_DISPOSALS = ("LIFE", "IMP", "HOSP", "SSO", "CO", "YRO", "FINE", "CD", "AD", "OTH", "APAL", "APDI",
-              "ACQ", "NEV", "LOF", "NSP", "ADJ")  # fmt: skip
+_DISPOSALS = {
+    results.LIFE: "LIFE", results.CUSTODY: "IMP", results.HOSPITAL: "HOSP",
+    results.SUSPENDED: "SSO", results.COMMUNITY: "CO", results.YOUTH_REHABILITATION: "YRO",
+    results.FINE: "FINE", results.CONDITIONAL_DISCHARGE: "CD", results.APPEAL_ALLOWED: "APAL",
+    results.APPEAL_DISMISSED: "APDI", results.ACQUITTED: "ACQ", results.NO_EVIDENCE: "NEV",
+    results.LEFT_ON_FILE: "LOF", results.NO_SEPARATE_PENALTY: "NSP",
+}  # fmt: skip
+_NO_RESULT = len(_DISPOSALS)
+_CODES = pa.array([*_DISPOSALS.values(), "ADJ"])
+_CODE_OF = np.full(max(_DISPOSALS) + 1, -1)
+_CODE_OF[list(_DISPOSALS)] = np.arange(len(_DISPOSALS))
 
 
-def _offences(
-    seed: int,
-    people: People,
-    cases: Cases,
-    charges: Charges,
-    table: pa.Table,
-    index_of: Ints,
-    cut_off: int,
-) -> tuple[pa.Table, Ints]:
-    rng = stream(seed, people.chunk, "xhibit offences")
+def _offences(lives: Lives, table: pa.Table, index_of: Ints, cut_off: int) -> tuple[pa.Table, Ints]:
+    people, cases, charges = lives.people, lives.cases, lives.charges
+    rng = stream(lives.seed, people.chunk, "xhibit offences")
     appeal = cases.route[charges.case] == careers.APPEAL
     # Half of the appeals name no offence.
     kept = np.flatnonzero((index_of[charges.case] >= 0) & ~(appeal & (charges.number % 2 == 0)))
     offences = lists.offences()
     case = charges.case[kept]
     parent = index_of[case]
-    total = len(kept)
-    code, route = charges.code[kept], cases.route[case]
-    plea, convicted = charges.plea[kept], charges.crown_convicted[kept]
-    hard, chance = charges.severity[kept], charges.chance[kept]
-    company = people.is_company[cases.person[case]]
-    serious = offences.kind[code] == "Indictable only"
-    cumulative = np.where(serious[:, None], [0.74, 0.9, 0.93], [0.36, 0.66, 0.86])
-    uniform = rng.random(total)
-    level = (uniform[:, None] >= cumulative).sum(axis=1)
-    disposal = np.array([1, 3, 4, 6])[level]
-    disposal = np.where((level == 3) & (chance < 0.5), 7, disposal)
-    disposal = np.where((offences.code.to_numpy(zero_copy_only=False)[code] == "1/01"), 0, disposal)
-    disposal = np.where((plea == careers.UNFIT) | (uniform > 0.997), 2, disposal)
-    youth = cases.crown_receipt_day[case] - people.born[cases.person[case]] < 6574
-    disposal = np.where(youth & ~company & (level > 0), 5, disposal)
-    disposal = np.where(company, 6, disposal)
-    disposal = np.where((charges.seq[kept] > 1) & (chance > 0.75), 15, disposal)
-    acquitted = np.where(chance < 0.5, 12, np.where(chance < 0.8, 13, 14))
-    disposal = np.where(convicted | (disposal == 2), disposal, acquitted)
-    disposal = np.where(route == careers.APPEAL, np.where(chance < 0.42, 10, 11), disposal)
-    verdict = np.where(convicted, 0, np.where(disposal == 14, 2, 1))
+    code, route, plea = charges.code[kept], cases.route[case], charges.plea[kept]
+    decided = lives.results.crown
+    disposal, days, pence = decided.disposal[kept], decided.days[kept], decided.pence[kept]
+    not_guilty = np.where(disposal == results.LEFT_ON_FILE, 2, 1)
+    verdict = np.where(charges.crown_convicted[kept], 0, not_guilty)
     verdict = np.where(route == careers.APPEAL, 3, verdict)
     history = History.draw(
-        seed, people.chunk, "xhibit disposals", cases.crown_receipt_day[case], of_results=True
-    )
+        lives.seed, people.chunk, "xhibit disposals", cases.crown_receipt_day[case],
+        of_results=True,
+    )  # fmt: skip
     mistaken = history.faulty(0.06) & ~history.put_right(cut_off)
-    disposal = np.where(mistaken & (disposal == 3), 4, disposal)
+    mistaken &= disposal == results.SUSPENDED
     end = cases.crown_end_day[case]
     pending = end > cut_off
     verdict = np.where(pending, -1, verdict)
-    disposal = np.where(pending, 16, disposal)
-    months = np.where(serious, 30, 13) * np.exp(1.1 * (hard - 0.5) * 2)
-    days = np.where(disposal == 1, (months * 30.4).astype(np.int64).clip(7, 12000), -1)
-    days = np.where(disposal == 3, 60 + (hard * 640).astype(np.int64), days)
-    pence = np.where(disposal == 6, (100 + (hard**2 * 1900)).astype(np.int64) // 5 * 500, -1)
-    pence = np.where((disposal == 6) & company, pence * 40, pence)
+    days = np.where(pending | mistaken, -1, days)
+    pence = np.where(pending, -1, pence)
+    disposal = np.where(mistaken, results.COMMUNITY, disposal)
+    disposal = np.where(pending, _NO_RESULT, _CODE_OF[disposal])
     plea_index = np.where(route == careers.APPEAL, -1, np.where(pending & (plea == 0), -1, plea))
     out = pa.table(
         {
@@ -248,7 +233,7 @@ def _offences(
             "offence_date": recording.some(rng, _dates(charges.day[kept]), 0.97),
             "plea": recording.take(pa.array(["NONE", "G", "NG", "UNFIT"]), plea_index),
             "verdict": recording.take(pa.array(["G", "NG", "W", "NONE"]), verdict),
-            "disposal_code": recording.take(pa.array(_DISPOSALS), disposal),
+            "disposal_code": recording.take(_CODES, disposal),
             "disposal_date": _dates(np.where(pending, NEVER, end)),
             "custodial_period_days": recording.number_text(days),
             "monetary_amount": recording.money_text(pence),

@@ -1,0 +1,45 @@
+"""Lives: people, their cases, and what came of them, one chunk at a time.
+
+What belongs here: the order in which a life is drawn. What does not: what a source holds of it;
+each source's `tables` takes the same lives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from datafirst_platform.synthetic import careers, population, results, sentences
+from datafirst_platform.synthetic.careers import Cases, Charges
+from datafirst_platform.synthetic.population import People
+from datafirst_platform.synthetic.results import Results
+from datafirst_platform.synthetic.sentences import Sentences, Spells, Supervisions
+
+
+@dataclass(frozen=True)
+class Lives:
+    """One chunk of lives, told to the horizon: an edition is a view of them at its cut-off."""
+
+    seed: int
+    people: People
+    cases: Cases
+    charges: Charges
+    results: Results
+    sentences: Sentences
+    spells: Spells
+    supervisions: Supervisions
+
+    @property
+    def chunk(self) -> int:
+        """Number of the chunk."""
+        return self.people.chunk
+
+
+def draw(seed: int, chunk: int, people: int) -> Lives:
+    """Draw the lives of one chunk of a population of `people`."""
+    drawn = population.draw(seed, chunk, people)
+    cases, charges = careers.draw(seed, drawn)
+    decided = results.draw(seed, drawn, cases, charges)
+    return Lives(
+        seed, drawn, cases, charges, decided,
+        *sentences.draw(seed, drawn, cases, charges, decided),
+    )  # fmt: skip
