@@ -295,7 +295,7 @@ def _courts(seed: int, people: People, person: Ints, nth: Ints, start: Ints, cod
     court_at, crown_at = rng.random(total), rng.random(total)
     numbers = people.chunk * CASES_PER_CHUNK + np.arange(total)
     in_custody = rng.random(total) < np.where(
-        route == FOR_TRIAL, 0.34, np.where(summary, 0.01, 0.09)
+        route == FOR_TRIAL, 0.38, np.where(summary, 0.02, 0.16)
     )
     return Cases(
         person=person,

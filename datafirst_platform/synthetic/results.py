@@ -25,8 +25,8 @@ from datafirst_platform.synthetic.population import People, stream
 
 SENTENCES = OTHERWISE + 1
 
-_REMANDED_WEIGHS = 2.0
-"""Those remanded in custody are sentenced as if a draw were raised to this power: more severely."""
+# A draw is raised to this power before a sentence is chosen by it: above 1 custody is likelier.
+_IN_CUSTODY, _FIRST_CASE, _LATER_CASE = 3.0, 0.55, 1.05
 
 _ADULT_DAYS = 6574
 """Days from birth to the eighteenth birthday, about."""
@@ -80,7 +80,7 @@ def _magistrates(
     company = people.is_company[cases.person[case]]
     age_days = cases.first_hearing_day[case] - people.born[cases.person[case]]
     youth = (age_days < _ADULT_DAYS) & ~company
-    uniform = _severer(rng.random(len(charges)), cases.in_custody[case])
+    uniform = _weighed(rng.random(len(charges)), cases, case)
     disposal = _of_magistrates(charges, uniform, youth, company)
     not_convicted = np.where(charges.chance < 0.6, WITHDRAWN, DISMISSED)
     disposal = np.where(charges.convicted, disposal, not_convicted)
@@ -99,8 +99,11 @@ def _magistrates(
     return Decisions(disposal, days, pence)
 
 
-def _severer(uniform: Floats, in_custody: Bools) -> Floats:
-    return np.where(in_custody, uniform**_REMANDED_WEIGHS, uniform)
+def _weighed(uniform: Floats, cases: Cases, case: Ints) -> Floats:
+    """Let those remanded in custody, and those who come back, be sentenced more severely."""
+    power = np.where(cases.nth[case] == 0, _FIRST_CASE, _LATER_CASE)
+    weighed: Floats = uniform ** np.where(cases.in_custody[case], _IN_CUSTODY, power)
+    return weighed
 
 
 def _of_magistrates(charges: Charges, uniform: Floats, youth: Bools, company: Bools) -> Ints:
@@ -158,7 +161,7 @@ def _crown(rng: np.random.Generator, people: People, cases: Cases, charges: Char
     serious = indictable[charges.code]
     cumulative = np.where(serious[:, None], [0.74, 0.9, 0.93], [0.36, 0.66, 0.86])
     drawn = rng.random(len(charges))
-    uniform = _severer(drawn, cases.in_custody[case])
+    uniform = _weighed(drawn, cases, case)
     level = (uniform[:, None] >= cumulative).sum(axis=1)
     disposal = np.array([CUSTODY, SUSPENDED, COMMUNITY, FINE])[level]
     disposal = np.where((level == 3) & (chance < 0.5), CONDITIONAL_DISCHARGE, disposal)

@@ -49,10 +49,12 @@ _IPP_ENDED = 15677
 """2012-12-03: no sentence of imprisonment for public protection since."""
 
 # Recalls a year on licence, by time; made up to give the published ratio of recalls to releases.
-_RECALLS_A_YEAR = ((2011, 0.45), (2015, 0.62), (2018, 0.95), (2021, 1.15), (2024, 1.9), (2032, 1.9))
+_RECALLS_A_YEAR = ((2011, 0.5), (2015, 0.7), (2018, 1.1), (2021, 1.4), (2024, 2.7), (2032, 2.7))
 _RECALLS_AT_MOST = 5
 
-_DEATHS_A_YEAR = 0.0035
+_DEATHS_A_YEAR = 0.012
+"""Of those who are in custody for the last time: three to four in a thousand prisoners a year."""
+
 _ADULT_DAYS = 6574
 _ORDER_DAYS = lists.Weighted.of(np.array([183, 365, 548, 730]), np.array([0.1, 0.6, 0.2, 0.1]))
 _SUSPENDED_FOR = lists.Weighted.of(np.array([365, 548, 730]), np.array([0.45, 0.3, 0.25]))
@@ -352,7 +354,7 @@ def _served(
     licence = has_licence(told)[of]
     freed = np.where(early, HDC, np.where(licence & (expires_of[of] > ends), LICENCE, 3))
     # Some are let go at court and received again on that day or the next.
-    again = (credit > 0) & (rng.random(total) < 0.12)
+    again = (credit > 0) & (rng.random(total) < 0.25)
     start = np.where(again & (rng.random(total) < 0.5), day + 1, day)
     stays = ends > start
     return told, _Intervals(
@@ -495,8 +497,7 @@ def _spells(
     np.maximum.at(last_case, cases.person, decision_day(cases))
     ends_life &= last_case[person] <= received
     stayed = np.minimum(released - received, 12_000)
-    # Three in four stays are followed by something: the others bear the deaths of all.
-    dies = ends_life & (rng.random(len(opens)) < 4 * _DEATHS_A_YEAR * stayed / 365.25)
+    dies = ends_life & (rng.random(len(opens)) < _DEATHS_A_YEAR * stayed / 365.25)
     died = received + 1 + (rng.random(len(opens)) * (stayed - 1)).astype(np.int64)
     released = np.where(dies, died, released)
     continues = same & ((received_as == RECALL) | (gap <= 1))
