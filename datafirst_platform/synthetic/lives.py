@@ -12,7 +12,7 @@ from datafirst_platform.synthetic import careers, population, results, sentences
 from datafirst_platform.synthetic.careers import Cases, Charges
 from datafirst_platform.synthetic.population import People
 from datafirst_platform.synthetic.results import Results
-from datafirst_platform.synthetic.sentences import Sentences, Spells, Supervisions
+from datafirst_platform.synthetic.sentences import Grounds, Sentences, Spells, Supervisions
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Lives:
     results: Results
     sentences: Sentences
     spells: Spells
+    grounds: Grounds
     supervisions: Supervisions
 
     @property

@@ -52,7 +52,7 @@ _IPP_ENDED = 15677
 _RECALLS_A_YEAR = ((2011, 0.5), (2015, 0.7), (2018, 1.1), (2021, 1.4), (2024, 2.7), (2032, 2.7))
 _RECALLS_AT_MOST = 5
 
-_DEATHS_A_YEAR = 0.012
+_DEATHS_A_YEAR = 0.028
 """Of those who are in custody for the last time: three to four in a thousand prisoners a year."""
 
 _ADULT_DAYS = 6574
@@ -162,10 +162,18 @@ class Supervisions:
 
 
 @dataclass(frozen=True)
-class _Intervals:
-    """Reasons to be in custody, which may overlap; arrays of one element each.
+class Grounds:
+    """Reasons to be in custody, of which several may hold at once; ordered by person and time.
 
-    `apart` marks those recorded as a new reception though the one before ended just then.
+    Attributes:
+        person: index into the chunk's people.
+        start: first day; `end` is the day on which it lets go, NEVER for never.
+        received_as: REMAND, SENTENCED, RECALL or FINE_DEFAULT.
+        released_as: how somebody leaves whom nothing else holds.
+        sentence: index into `Sentences`, -1 for remand that leads to none in custody.
+        case: index into the chunk's cases.
+        apart: recorded as a new reception even where the ground before ended just then.
+        spell: index into `Spells` of the stay it belongs to, -1 until that is settled.
     """
 
     person: Ints
@@ -176,33 +184,65 @@ class _Intervals:
     sentence: Ints
     case: Ints
     apart: Bools
+    spell: Ints
 
-    def ordered(self) -> _Intervals:
+    def __len__(self) -> int:
+        return len(self.person)
+
+    @classmethod
+    def of(
+        cls,
+        person: Ints,
+        start: Ints,
+        end: Ints,
+        received_as: int,
+        released_as: Ints,
+        sentence: Ints,
+        case: Ints,
+        apart: Bools | None = None,
+    ) -> Grounds:
+        """Grounds of one sort that belong to no stay yet."""
+        total = len(person)
+        return cls(
+            person=person,
+            start=start,
+            end=end,
+            received_as=np.full(total, received_as),
+            released_as=released_as,
+            sentence=sentence,
+            case=case,
+            apart=np.zeros(total, dtype=bool) if apart is None else apart,
+            spell=np.full(total, -1),
+        )
+
+    def ordered(self) -> Grounds:
+        """By person, then time; what is recorded apart stands last of a day."""
         return _picked(self, np.lexsort((self.case, self.apart, self.start, self.person)))
 
-    def plus(self, *others: _Intervals) -> _Intervals:
+    def plus(self, *others: Grounds) -> Grounds:
+        """These and others, in no particular order."""
         every = (self, *others)
-        return _Intervals(
+        return Grounds(
             *(np.concatenate([getattr(each, at.name) for each in every]) for at in fields(self))
         )
 
 
-_Rows = TypeVar("_Rows", Sentences, Supervisions, _Intervals)
+_Rows = TypeVar("_Rows", Sentences, Supervisions, Grounds)
 
 
 def draw(
     seed: int, people: People, cases: Cases, charges: Charges, decided: Results
-) -> tuple[Sentences, Spells, Supervisions]:
+) -> tuple[Sentences, Spells, Grounds, Supervisions]:
     """Draw what followed the decisions on one chunk's cases, up to whenever it ends."""
     rng = stream(seed, people.chunk, "sentences")
     sentences = _sentences(rng, people, cases, charges, decided)
     remands = _remands(rng, people, cases, sentences)
     sentences, served = _served(rng, people, cases, sentences, remands)
-    reasons = remands.plus(served, _fine_defaults(rng, sentences))
-    reasons = reasons.plus(_recalls(rng, sentences, reasons.ordered())).ordered()
-    spells, spell_of = _spells(rng, people, cases, sentences, reasons)
-    supervisions = _supervisions(rng, people, sentences, spells, reasons, spell_of)
-    return sentences, spells, supervisions
+    grounds = remands.plus(served, _fine_defaults(rng, sentences))
+    grounds = grounds.plus(_recalls(rng, sentences, grounds.ordered())).ordered()
+    grounds, spells = _spells(rng, people, cases, sentences, grounds)
+    supervisions = _supervisions(rng, people, sentences, spells, grounds)
+    return sentences, spells, grounds, supervisions
 
 
 def custodial(decided: Results, cases: Cases, charges: Charges) -> tuple[Bools, Ints]:
@@ -278,7 +318,7 @@ def _sentences(
 
 def _remands(
     rng: np.random.Generator, people: People, cases: Cases, sentences: Sentences
-) -> _Intervals:
+) -> Grounds:
     """Custody from the first hearing to the decision, or to bail on the way."""
     decided = decision_day(cases)
     held = cases.in_custody & ~people.is_company[cases.person]
@@ -293,15 +333,14 @@ def _remands(
     kind = np.where(sentence < 0, -1, sentences.kind[sentence])
     to_custody = np.isin(kind, (CUSTODY, YOUTH_CUSTODY)) & ~bailed
     freed = np.where(kind < 0, ACQUITTED, np.where(to_custody, LICENCE, TO_COURT_NOT_CUSTODY))
-    return _Intervals(
+    return Grounds.of(
         person=cases.person[case],
         start=start,
         end=np.where(bailed, on_bail, decided[case]),
-        received_as=np.full(len(case), REMAND),
+        received_as=REMAND,
         released_as=np.where(bailed, BAIL, freed),
         sentence=np.where(to_custody, sentence, -1),
         case=case,
-        apart=np.zeros(len(case), dtype=bool),
     )
 
 
@@ -310,8 +349,8 @@ def _served(
     people: People,
     cases: Cases,
     sentences: Sentences,
-    remands: _Intervals,
-) -> tuple[Sentences, _Intervals]:
+    remands: Grounds,
+) -> tuple[Sentences, Grounds]:
     """Time in custody under sentence, one after the other where a sentence adds to another.
 
     Returns:
@@ -357,11 +396,11 @@ def _served(
     again = (credit > 0) & (rng.random(total) < 0.25)
     start = np.where(again & (rng.random(total) < 0.5), day + 1, day)
     stays = ends > start
-    return told, _Intervals(
+    return told, Grounds.of(
         person=person[stays],
         start=start[stays],
         end=ends[stays],
-        received_as=np.full(int(stays.sum()), SENTENCED),
+        received_as=SENTENCED,
         released_as=freed[stays],
         sentence=of[stays],
         case=sentences.case[of][stays],
@@ -376,34 +415,33 @@ def has_licence(sentences: Sentences) -> Bools:
     return licensed
 
 
-def _fine_defaults(rng: np.random.Generator, sentences: Sentences) -> _Intervals:
+def _fine_defaults(rng: np.random.Generator, sentences: Sentences) -> Grounds:
     """A few who do not pay their fine."""
     chance, wait, length = rng.random((3, len(sentences)))
     of = np.flatnonzero((sentences.kind == FINE) & (chance < 0.003))
     start = sentences.day[of] + 150 + (wait[of] * 400).astype(np.int64)
-    return _Intervals(
+    return Grounds.of(
         person=sentences.person[of],
         start=start,
         end=start + 5 + (length[of] * 23).astype(np.int64),
-        received_as=np.full(len(of), FINE_DEFAULT),
+        received_as=FINE_DEFAULT,
         released_as=np.full(len(of), END_OF_SENTENCE),
         sentence=of,
         case=sentences.case[of],
-        apart=np.zeros(len(of), dtype=bool),
     )
 
 
-def _stays(reasons: _Intervals) -> tuple[Ints, Ints]:
-    """Overlapping reasons joined: number of the stay of each reason, and where each stay begins.
+def _stays(grounds: Grounds) -> tuple[Ints, Ints]:
+    """Overlapping grounds joined: number of the stay of each, and where each stay begins.
 
-    The reasons must be ordered.
+    The grounds must be ordered.
     """
     # Shifted by its person, each end is later than all of the persons before.
-    shift = reasons.person * (NEVER << 2)
-    reach = np.maximum.accumulate(reasons.end + shift)
+    shift = grounds.person * (NEVER << 2)
+    reach = np.maximum.accumulate(grounds.end + shift)
     opens = np.ones(len(reach), dtype=bool)
-    start = reasons.start + shift
-    opens[1:] = (start[1:] > reach[:-1]) | ((start[1:] == reach[:-1]) & reasons.apart[1:])
+    start = grounds.start + shift
+    opens[1:] = (start[1:] > reach[:-1]) | ((start[1:] == reach[:-1]) & grounds.apart[1:])
     return np.cumsum(opens) - 1, np.flatnonzero(opens)
 
 
@@ -420,20 +458,20 @@ def _expiry(sentences: Sentences, sentence: Ints) -> Ints:
     return np.where(sentence < 0, -1, sentences.expires[sentence])
 
 
-def _recalls(rng: np.random.Generator, sentences: Sentences, reasons: _Intervals) -> _Intervals:
+def _recalls(rng: np.random.Generator, sentences: Sentences, grounds: Grounds) -> Grounds:
     """Recalls to custody of those on licence, again and again while it lasts."""
-    stay, opens = _stays(reasons)
-    longest = _best(stay, _expiry(sentences, reasons.sentence))
-    sentence = reasons.sentence[longest]
-    person = reasons.person[opens]
-    freed = reasons.end[_best(stay, reasons.end)]
+    stay, opens = _stays(grounds)
+    longest = _best(stay, _expiry(sentences, grounds.sentence))
+    sentence = grounds.sentence[longest]
+    person = grounds.person[opens]
+    freed = grounds.end[_best(stay, grounds.end)]
     licensed = (has_licence(sentences) | (sentences.kind == YOUTH_CUSTODY))[sentence]
     licensed &= sentence >= 0
     until = _expiry(sentences, sentence)
     # At the next reception the new case takes over.
     following = np.full(len(opens), NEVER, dtype=np.int64)
     same = person[1:] == person[:-1]
-    following[:-1][same] = reasons.start[opens][1:][same]
+    following[:-1][same] = grounds.start[opens][1:][same]
     at_risk = np.minimum(until, following)
     kind = sentences.kind[sentence]
     years, rates = zip(*_RECALLS_A_YEAR, strict=True)
@@ -453,15 +491,14 @@ def _recalls(rng: np.random.Generator, sentences: Sentences, reasons: _Intervals
         back = day + np.where(fixed < np.where(short, 0.8, 0.35), np.minimum(term, rest), standard)
         at = np.flatnonzero(active)
         made.append(
-            _Intervals(
+            Grounds.of(
                 person=person[at],
                 start=day[at],
                 end=np.maximum(back[at], day[at] + 1),
-                received_as=np.full(len(at), RECALL),
+                received_as=RECALL,
                 released_as=np.where(back[at] < until[at], LICENCE, END_OF_SENTENCE),
                 sentence=sentence[at],
                 case=sentences.case[sentence[at]],
-                apart=np.zeros(len(at), dtype=bool),
             )
         )
         free_since = np.where(active, np.maximum(back, day + 1), free_since)
@@ -473,22 +510,22 @@ def _spells(
     people: People,
     cases: Cases,
     sentences: Sentences,
-    reasons: _Intervals,
-) -> tuple[Spells, Ints]:
-    """Stays as recorded, and of each reason the number of its spell."""
-    stay, opens = _stays(reasons)
-    last = _best(stay, reasons.end)
-    longest = _best(stay, _expiry(sentences, reasons.sentence))
-    person, received = reasons.person[opens], reasons.start[opens]
-    received_as = reasons.received_as[opens]
-    released, released_as = reasons.end[last], reasons.released_as[last]
+    grounds: Grounds,
+) -> tuple[Grounds, Spells]:
+    """Stays as recorded, and the grounds with the stay each belongs to."""
+    stay, opens = _stays(grounds)
+    last = _best(stay, grounds.end)
+    longest = _best(stay, _expiry(sentences, grounds.sentence))
+    person, received = grounds.person[opens], grounds.start[opens]
+    received_as = grounds.received_as[opens]
+    released, released_as = grounds.end[last], grounds.released_as[last]
     same = np.zeros(len(opens), dtype=bool)
     same[1:] = person[1:] == person[:-1]
     gap = np.full(len(opens), NEVER, dtype=np.int64)
     gap[1:] = received[1:] - released[:-1]
     # Let go at court under a sentence that keeps them: received again at once.
     again = np.zeros(len(opens), dtype=bool)
-    again[:-1] = same[1:] & reasons.apart[opens][1:] & (gap[1:] <= 1)
+    again[:-1] = same[1:] & grounds.apart[opens][1:] & (gap[1:] <= 1)
     released_as = np.where(again, TO_COURT, released_as)
     # Whoever dies in custody has no later case: careers are drawn before.
     ends_life = np.ones(len(opens), dtype=bool)
@@ -503,12 +540,12 @@ def _spells(
     continues = same & ((received_as == RECALL) | (gap <= 1))
     journey = np.cumsum(~continues) - 1
     begins = np.flatnonzero(~continues)
-    sentence = reasons.sentence[longest]
-    case = reasons.case[opens]
+    sentence = grounds.sentence[longest]
+    case = grounds.case[opens]
     into, out = _establishments(
         rng, people, person, received, released, sentences, sentence, cases.force[case]
     )
-    return Spells(
+    spells = Spells(
         person=person,
         journey=journey,
         nth=np.arange(len(opens)) - begins[journey],
@@ -520,7 +557,8 @@ def _spells(
         case=case,
         establishment_in=into,
         establishment_out=out,
-    ), stay
+    )
+    return replace(grounds, spell=stay), spells
 
 
 def _establishments(
@@ -572,8 +610,7 @@ def _supervisions(
     people: People,
     sentences: Sentences,
     spells: Spells,
-    reasons: _Intervals,
-    spell_of: Ints,
+    grounds: Grounds,
 ) -> Supervisions:
     """Orders of courts, licences, and what follows them."""
     total = len(sentences)
@@ -599,8 +636,8 @@ def _supervisions(
 
     # The stay a sentence was released from; a sentence served on remand has that stay.
     freed_from = np.full(total, -1, dtype=np.int64)
-    first = (reasons.sentence >= 0) & (reasons.received_as != RECALL)
-    np.maximum.at(freed_from, reasons.sentence[first], spell_of[first])
+    first = (grounds.sentence >= 0) & (grounds.received_as != RECALL)
+    np.maximum.at(freed_from, grounds.sentence[first], grounds.spell[first])
     released = np.where(freed_from < 0, NEVER, spells.released_day[freed_from])
     out = np.flatnonzero(
         has_licence(sentences) & (freed_from >= 0) & (released < sentences.expires)
