@@ -125,11 +125,7 @@ def write_down(
         put_right: records whose slips have been corrected since.
     """
     total = len(person)
-
-    def slip(rate: float | Floats) -> Bools:
-        drawn: Bools = rng.random(total) < rate * manner.error
-        return drawn & ~put_right
-
+    slip = _slips(rng, manner, put_right)
     first, middle, middle2, surname = _names(rng, people, person, day, slip)
     if manner.ascii_only:
         first, middle, middle2, surname = map(_without_accents, (first, middle, middle2, surname))
@@ -138,7 +134,7 @@ def write_down(
     birth_day = _birth(rng, people, person, slip)
     sex_wrong, sex_missing = slip(0.003), rng.random(total) < 0.015
     line_1, line_2, town, postcode = _address(rng, people, person, day, slip)
-    pnc, cro = _numbers(rng, people, person, manner, slip)
+    pnc, cro = police_numbers(rng, people, person, manner, put_right)
     texts = [first, middle, middle2, surname, line_1, line_2, town]
     if manner.upper:
         texts = [pc.utf8_upper(text) for text in texts]
@@ -157,6 +153,14 @@ def write_down(
         pnc=pnc,
         cro=cro,
     )
+
+
+def _slips(rng: np.random.Generator, manner: Manner, put_right: Bools) -> Slip:
+    def slip(rate: float | Floats) -> Bools:
+        drawn: Bools = rng.random(len(put_right)) < rate * manner.error
+        return drawn & ~put_right
+
+    return slip
 
 
 def take(values: pa.Array, index: Ints) -> pa.Array:
@@ -319,10 +323,12 @@ def _address(
     return line_1, locality, town, some(rng, postcode, 0.965)
 
 
-def _numbers(
-    rng: np.random.Generator, people: People, person: Ints, manner: Manner, slip: Slip
+def police_numbers(
+    rng: np.random.Generator, people: People, person: Ints, manner: Manner, put_right: Bools
 ) -> tuple[pa.Array, pa.Array]:
+    """PNC and CRO numbers as a source holds them, with slips where they have not been put right."""
     total = len(person)
+    slip = _slips(rng, manner, put_right)
     number = people.pnc[person]
     year, serial = number // 10**7, number % 10**7
     letter = check_letter(year % 100 * 10**7 + serial)
@@ -354,6 +360,22 @@ def _numbers(
     cro = pc.if_else(pa.array(slip(0.002)), _PLACEHOLDER_CRO, cro)
     held = (number > 0) & (rng.random(total) < manner.cro_held)
     return pnc, pc.if_else(pa.array(held), cro, EMPTY)
+
+
+_BRITISH = "GBR"
+_ABROAD = pa.array(["POL", "ROU", "LTU", "ALB", "PRT", "BRA", "ITA", "IRL", "IND", "PAK", "NGA",
+                    "VNM", "JAM", "SOM"])  # fmt: skip
+_ABROAD_OF = np.array([
+    (7, 2, 0), (7, 2, 0), (7, 7, 7), (0, 1, 2), (4, 5, 6), (8, 8, 8), (9, 13, 9),
+    (11, 11, 11), (12, 12, 12), (10, 10, 13),
+])  # fmt: skip
+"""Nationalities met in each name group."""
+
+
+def nationality(people: People, person: Ints) -> pa.Array:
+    """Nationalities as ISO 3166 alpha-3 codes."""
+    abroad = take(_ABROAD, _ABROAD_OF[people.group[person], person % 3])
+    return pc.if_else(pa.array(people.foreign[person]), abroad, _BRITISH)
 
 
 def check_letter(number: Ints) -> pa.Array:

@@ -15,7 +15,7 @@ from datafirst_platform.synthetic.careers import Cases
 from datafirst_platform.synthetic.history import History, case_references, still_held
 from datafirst_platform.synthetic.lists import Bools, Ints
 from datafirst_platform.synthetic.lives import Lives
-from datafirst_platform.synthetic.population import ETHNICITY, NEVER, People, stream
+from datafirst_platform.synthetic.population import ETHNICITY, NEVER, stream
 
 _MANNER = recording.Manner(
     upper=False, ascii_only=False, error=1.0, pnc_held=0.88, cro_held=0.70, short_pnc=True
@@ -98,7 +98,7 @@ def tables(lives: Lives, cut_off: int) -> dict[str, pa.Table]:
         appearance[letters == letter] = int(code)
     slightly = rng.random(total)
     appearance = np.where(slightly < 0.06, 0, np.where(slightly < 0.075, 2, appearance))
-    nationality = _nationality(rng, people, person)
+    nationality = recording.some(rng, recording.nationality(people, person), 0.86)
     done = np.where(cases.crown_end_day[held] <= cut_off, cases.crown_end_day[held], NEVER)
     first = np.where(cases.crown_first_day[held] <= cut_off, cases.crown_first_day[held], NEVER)
     custody = np.where(cases.in_custody[held], 1, 0)
@@ -165,19 +165,6 @@ def tables(lives: Lives, cut_off: int) -> dict[str, pa.Table]:
         "xhibit_defendants_on_case": table.filter(pa.array(visible)),
         "xhibit_offences": offence_table.filter(pa.array(visible[parent])),
     }
-
-
-def _nationality(rng: np.random.Generator, people: People, person: Ints) -> pa.Array:
-    codes = pa.array(["GBR", "POL", "ROU", "LTU", "ALB", "PRT", "BRA", "ITA", "IRL", "IND", "PAK",
-                      "NGA", "VNM", "JAM", "SOM"])  # fmt: skip
-    by_group = np.array([
-        (8, 3, 1), (0, 0, 8), (8, 8, 8), (1, 2, 3), (5, 6, 7), (9, 9, 9), (10, 14, 10),
-        (12, 12, 12), (13, 13, 13), (11, 11, 14),
-    ])  # fmt: skip
-    abroad = by_group[people.group[person], person % 3]
-    return recording.some(
-        rng, codes.take(pa.array(np.where(people.foreign[person], abroad, 0))), 0.86
-    )
 
 
 _DISPOSALS = {
