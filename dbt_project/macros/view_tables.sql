@@ -1,8 +1,14 @@
 {# Lay a view over the Parquet file of every source table. Views, because column lineage is lost
-   where a source is read straight from its file. Folders such as `v=<version>` are no columns. #}
+   where a source is read straight from its file. Folders such as `v=<version>` are no columns. A
+   source that nothing reads is declared alone. #}
 {% macro view_tables() -%}
     {%- if execute -%}
-        {%- for source in graph.sources.values() | sort(attribute="unique_id") -%}
+        {%- set read = [] -%}
+        {%- for node in graph.nodes.values() -%}
+            {%- do read.extend(node.depends_on.nodes) -%}
+        {%- endfor -%}
+        {%- for source in graph.sources.values()
+            | selectattr("unique_id", "in", read) | sort(attribute="unique_id") -%}
             {%- set label = source.source_name ~ "." ~ source.name -%}
             {%- set path = var("tables").get(label) -%}
             {%- if path is none -%}
