@@ -14,7 +14,12 @@ people as (
 
 entries as (
     select
-        *,
+        movement_key,
+        booking_key,
+        movement_seq,
+        movement_date as event_date,
+        is_reception,
+        continues_journey,
         row_number() over (
             partition by booking_key, movement_date, is_reception, movement_reason_code
             order by movement_seq, movement_key
@@ -23,70 +28,45 @@ entries as (
     where is_reception or is_release
 ),
 
-recorded as (
-    select * from entries
-    where nth_time_entered = 1
-),
-
 last_of_booking as (
     select
         booking_key,
         movement_seq,
-        movement_date,
+        event_date,
         is_reception,
         row_number() over (
             partition by booking_key
-            order by movement_date desc, movement_seq desc, movement_key desc
+            order by event_date desc, movement_seq desc, movement_key desc
         ) as nth_from_last
-    from recorded
-),
-
--- Where the release was never entered, the end of the booking stands for it.
-ends_of_bookings as (
-    select
-        last_of_booking.booking_key,
-        last_of_booking.movement_seq,
-        bookings.booking_end_date
-    from last_of_booking
-    inner join bookings on last_of_booking.booking_key = bookings.booking_key
-    where
-        last_of_booking.nth_from_last = 1
-        and last_of_booking.is_reception
-        and bookings.booking_end_date >= last_of_booking.movement_date
+    from entries
+    where nth_time_entered = 1
 ),
 
 events as (
     select
         movement_key,
         booking_key,
-        movement_date as event_date,
         movement_seq,
+        event_date,
         is_reception,
-        movement_reason_code as reason_code,
-        movement_reason_desc as reason_desc,
-        case when is_reception then reception_type else release_type end as event_type,
-        continues_journey,
-        case
-            when is_reception then to_establishment_code else from_establishment_code
-        end as establishment_code,
-        case
-            when is_reception then to_establishment_name else from_establishment_name
-        end as establishment_name
-    from recorded
+        continues_journey
+    from entries
+    where nth_time_entered = 1
     union all
+    -- Where the release was never entered, the end of the booking stands for it.
     select
         cast(null as varchar) as movement_key,
-        booking_key,
-        booking_end_date as event_date,
-        movement_seq + 1 as movement_seq,
+        last_of_booking.booking_key,
+        last_of_booking.movement_seq + 1 as movement_seq,
+        bookings.booking_end_date as event_date,
         false as is_reception,
-        cast(null as varchar) as reason_code,
-        cast(null as varchar) as reason_desc,
-        'not recorded' as event_type,
-        false as continues_journey,
-        cast(null as varchar) as establishment_code,
-        cast(null as varchar) as establishment_name
-    from ends_of_bookings
+        false as continues_journey
+    from last_of_booking
+    inner join bookings on last_of_booking.booking_key = bookings.booking_key
+    where
+        last_of_booking.nth_from_last = 1
+        and last_of_booking.is_reception
+        and bookings.booking_end_date >= last_of_booking.event_date
 ),
 
 of_people as (
@@ -191,26 +171,29 @@ in_journeys as (
     from receptions
 ),
 
-joined as (
+paired as (
     select
         receptions.movement_key as spell_key,
         receptions.estimated_offender_id,
         receptions.booking_key,
         receptions.journey_number,
         receptions.spell_number,
-        receptions.spell_number = receptions.last_spell_number as is_last_of_person,
         receptions.event_date as reception_date,
-        receptions.reason_code as reception_reason_code,
-        receptions.reason_desc as reception_reason_desc,
-        receptions.event_type as reception_type,
-        receptions.establishment_code as reception_establishment_code,
-        receptions.establishment_name as reception_establishment_name,
         releases.event_date as release_date,
-        releases.reason_code as release_reason_code,
-        releases.reason_desc as release_reason_desc,
-        releases.event_type as release_type,
-        releases.establishment_code as release_establishment_code,
-        releases.establishment_name as release_establishment_name
+        releases.movement_key as release_movement_key,
+        receptions.spell_number = receptions.last_spell_number as is_last_of_person,
+        first_value(receptions.movement_key) over (
+            partition by receptions.estimated_offender_id, receptions.journey_number
+            order by receptions.spell_number
+        ) as journey_key,
+        row_number() over (
+            partition by receptions.estimated_offender_id, receptions.journey_number
+            order by receptions.spell_number
+        ) as spell_of_journey,
+        row_number() over (
+            partition by receptions.estimated_offender_id, receptions.journey_number
+            order by receptions.spell_number desc
+        ) as spell_from_last
     from in_journeys as receptions
     left join releases
         on
@@ -220,20 +203,35 @@ joined as (
 
 final as (
     select
-        *,
-        first_value(spell_key) over (
-            partition by estimated_offender_id, journey_number
-            order by spell_number
-        ) as journey_key,
-        row_number() over (
-            partition by estimated_offender_id, journey_number
-            order by spell_number
-        ) as spell_of_journey,
-        row_number() over (
-            partition by estimated_offender_id, journey_number
-            order by spell_number desc
-        ) as spell_from_last
-    from joined
+        paired.spell_key,
+        paired.journey_key,
+        paired.estimated_offender_id,
+        paired.booking_key,
+        paired.journey_number,
+        paired.spell_number,
+        paired.spell_of_journey,
+        paired.spell_from_last,
+        paired.is_last_of_person,
+        paired.reception_date,
+        reception_movements.movement_reason_code as reception_reason_code,
+        reception_movements.movement_reason_desc as reception_reason_desc,
+        reception_movements.reception_type,
+        reception_movements.to_establishment_code as reception_establishment_code,
+        reception_movements.to_establishment_name as reception_establishment_name,
+        paired.release_date,
+        release_movements.movement_reason_code as release_reason_code,
+        release_movements.movement_reason_desc as release_reason_desc,
+        case
+            when release_movements.movement_key is not null then release_movements.release_type
+            when paired.release_date is not null then 'not recorded'
+        end as release_type,
+        release_movements.from_establishment_code as release_establishment_code,
+        release_movements.from_establishment_name as release_establishment_name
+    from paired
+    inner join movements as reception_movements
+        on paired.spell_key = reception_movements.movement_key
+    left join movements as release_movements
+        on paired.release_movement_key = release_movements.movement_key
 )
 
 select * from final
