@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,6 +21,9 @@ from datafirst_platform.editions import EDITIONS, due_on
 from datafirst_platform.editions import edition as edition_of
 from datafirst_platform.safe_errors import GateRefused, NotReady, PlatformError
 from datafirst_platform.settings import PROJECT_ROOT, Settings
+
+if TYPE_CHECKING:
+    from datafirst_platform.linkage.evaluation import Measure
 
 _EDITION_KEYS = [each.key for each in EDITIONS]
 
@@ -503,6 +506,92 @@ def linkage_train(dataset: str, edition: str) -> None:
 
     train(_settings(), edition, dataset)
     click.echo(f"Trained {dataset}: review datafirst_platform/linkage/models/{dataset}.json.")
+
+
+@linkage.command("evaluate")
+@click.argument("records", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--truth-column", help="Equal for records of one person; left out of the linking.")
+@click.option("--source-column", help="Which source a record is from, where there are several.")
+@click.option(
+    "--map",
+    "mapped",
+    multiple=True,
+    metavar="FIELD=COLUMN",
+    help="Take COLUMN for FIELD where its name does not tell; repeatable.",
+)
+@click.option("--train", is_flag=True, help="Estimate the model on these records.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def linkage_evaluate(
+    records: Path,
+    truth_column: str | None,
+    source_column: str | None,
+    mapped: tuple[str, ...],
+    train: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    r"""Link the people of RECORDS, a CSV or Parquet file, and hold them against its truth.
+
+    Columns are taken for names, date of birth, sex, place and numbers by what they are called;
+    --map says so where that does not tell: --map forename=given_name. Nothing is kept.
+
+    \b
+    Fields: forename, middle, surname, full_name, dob, birth_year, birth_month, birth_day, sex,
+    postcode, town, house, address, email, phone, number, pnc, cro, noms, crn.
+    """
+    from datafirst_platform.linkage.trial import run_trial
+
+    pairs = [each.partition("=") for each in mapped]
+    if any(not column for _, _, column in pairs):
+        raise click.BadParameter("write FIELD=COLUMN", param_hint="--map")
+    trial = run_trial(
+        _settings(),
+        records,
+        truth_column,
+        source=source_column,
+        mapping={field: column for field, _, column in pairs},
+        train=train,
+        progress=(lambda _: None) if as_json else _progress,
+    )
+    best = trial.best
+    if as_json:
+        _json(
+            {
+                **vars(trial),
+                "pairs": sum(trial.pairs.values()),
+                "pairs_by_rule": trial.pairs,
+                "clusters": trial.clusters[best.level if best else "medium"],
+                "clusters_by_threshold": trial.clusters,
+                "threshold": best.level if best else "medium",
+                "precision": best and round(best.precision, 4),
+                "recall": best and round(best.recall, 4),
+                "f1": best and round(best.f1, 4),
+                "measures": [_measured(each) for each in trial.measures],
+            }
+        )
+        return
+    _show(list(trial.fields.items()), ("FIELD", "COLUMN"))
+    click.echo()
+    _show(list(trial.pairs.items()), ("PAIRS THAT AGREE ON", "SCORED"))
+    click.echo()
+    _show(list(trial.clusters.items()), ("THRESHOLD", "PEOPLE"))
+    if trial.measures:
+        click.echo()
+        _show(
+            [tuple(_measured(each).values()) for each in trial.measures],
+            ("PAIRS", "THRESHOLD", "LINKED", "TRUE", "BOTH", "PRECISION", "RECALL", "F1"),
+        )
+    for note in trial.notes:
+        click.echo(f"Note: {note}.", err=True)
+    click.echo(f"\n{trial.records:,} records in {trial.seconds} s.")
+
+
+def _measured(measure: Measure) -> dict[str, Any]:
+    return {
+        **vars(measure),
+        "precision": round(measure.precision, 4),
+        "recall": round(measure.recall, 4),
+        "f1": round(measure.f1, 4),
+    }
 
 
 @main.command()

@@ -117,7 +117,9 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
             msg = f"The reference labels in {truth} fit no record of {people.key}: other keys."
             raise PlatformError(msg)
         scopes = ("all", "cross") if len(members) > 1 else ("all",)
-        measures = tuple(_measure(connection, scope, level) for scope in scopes for level in LEVELS)
+        measures = tuple(
+            measure_pairs(connection, scope, level) for scope in scopes for level in LEVELS
+        )
     return Quality(dataset, measures)
 
 
@@ -174,7 +176,8 @@ def _record_key(table: str) -> str:
     return f"pseudonym({' || chr(124) || '.join(parts)})"
 
 
-def _measure(connection: duckdb.DuckDBPyConnection, scope: str, level: str) -> Measure:
+def measure_pairs(connection: duckdb.DuckDBPyConnection, scope: str, level: str) -> Measure:
+    """Pairs of `labelled` (person_id, member, person_high, …), counted from cluster sizes."""
     person = f"person_{level}"
     linked, true, both = (
         _pairs(connection, columns, scope)

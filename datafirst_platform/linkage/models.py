@@ -172,7 +172,7 @@ def _read(dataset: str) -> LinkageModel:
         msg = f"{path.name} is not valid: {'; '.join(faults)}."
         raise PlatformError(msg)
     training = raw["training"]
-    comparisons = {each: _levels(compared[each]) for each in raw["comparisons"]}
+    comparisons = library_comparisons(raw["comparisons"])
     return LinkageModel(
         dataset=dataset,
         kind=raw["kind"],
@@ -211,6 +211,18 @@ def _read(dataset: str) -> LinkageModel:
         ),
         digest=_digest([raw, comparisons, [rules[rule] for rule in raw["blocking"]]]),
     )
+
+
+def library_comparisons(names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+    """Comparisons of the library by name, as Splink's levels."""
+    compared = yaml.safe_load((LIBRARY / "comparisons.yaml").read_text())
+    return {each: _levels(compared[each]) for each in names}
+
+
+def typical_m(comparison: str) -> dict[str, float]:
+    """Label to the m that is typical of a comparison's levels; empty where none is stated."""
+    levels = yaml.safe_load((LIBRARY / "comparisons.yaml").read_text())[comparison]["levels"]
+    return {level["label"]: level["typical"] for level in levels if "typical" in level}
 
 
 @dataclass(frozen=True)

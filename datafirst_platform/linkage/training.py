@@ -55,12 +55,12 @@ def train(settings: Settings, edition: str, dataset: str) -> TrainedModel:
     with connect(settings) as connection, values_withheld(f"Training {dataset}"):
         make = prepare_cases if model.kind == "cases" else prepare
         sizes = make(settings, connection, edition, model)
-        comparisons = _from_random_pairs(connection, model)
+        comparisons = estimate_u(connection, model)
         for session in model.sessions:
-            comparisons |= _from_session(connection, model, session, comparisons, len(sizes))
-        matches = _matches_per_record(connection, model, comparisons, sizes)
+            comparisons |= estimate_m(connection, model, session, comparisons, len(sizes))
+        matches = expected_matches(connection, model, comparisons, sizes)
         comparisons = _without_matches(comparisons, matches * sum(sizes) / 2, sizes)
-        matches = _matches_per_record(connection, model, comparisons, sizes)
+        matches = expected_matches(connection, model, comparisons, sizes)
     stored = {
         "dataset": dataset,
         "trained_from": model.trained_from,
@@ -73,7 +73,7 @@ def train(settings: Settings, edition: str, dataset: str) -> TrainedModel:
     return trained_model(model)
 
 
-def _from_random_pairs(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Comparisons:
+def estimate_u(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Comparisons:
     """Levels with u: the share of random pairs in each."""
     settings = splink_settings(model.for_splink(model.comparisons), prior=1e-4)
     with splink_linker(connection, "tuples", settings) as (linker, _):
@@ -91,7 +91,7 @@ def _from_random_pairs(connection: duckdb.DuckDBPyConnection, model: LinkageMode
     }
 
 
-def _from_session(
+def estimate_m(
     connection: duckdb.DuckDBPyConnection,
     model: LinkageModel,
     session: TrainingSession,
@@ -145,7 +145,7 @@ def _with(
     return levels
 
 
-def _matches_per_record(
+def expected_matches(
     connection: duckdb.DuckDBPyConnection,
     model: LinkageModel,
     comparisons: Comparisons,
@@ -157,6 +157,7 @@ def _matches_per_record(
     total = possible_pairs(sizes)
     matches = float(sum(sizes)) / 2
     for _ in range(_ROUNDS):
+        matches = min(matches, total / 2)
         prior = log2(matches / (total - matches))
         matches = float(
             connection.execute(
