@@ -399,6 +399,19 @@ def code_list(name: str, folder: Path = SEEDS) -> tuple[str, ...]:
         raise ContractError(msg) from None
 
 
+@cache
+def code_meanings(name: str, field: str, folder: Path = SEEDS) -> Mapping[str, str]:
+    """What each code of a list stands for, by a column of its seed; empty where it has none such.
+
+    Raises:
+        ContractError: there is no such list.
+    """
+    codes = code_list(name, folder)
+    with (folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if field in row]
+    return MappingProxyType(dict(zip(codes, (row[field] for row in rows), strict=False)))
+
+
 def load(folder: Path, seeds: Path) -> Mapping[str, Contract]:
     """Read and check every contract of a folder against each other and the code lists.
 

@@ -49,6 +49,10 @@ class ReleasedColumn:
         pseudonym_of: what its values stand for (`record`, `person`), empty where they are no
             pseudonyms: a release replaces them by keys of its own, one domain for each.
         values: what it may hold, in words, for the variable catalogue.
+        accepted: every value it may hold, where its tests close the list; of texts only.
+        pattern: expression its whole text matches; empty where no test asks for one.
+        bounds: least and greatest number its tests allow; None where there is none.
+        refers_to: mart and column its tests find every value in, if they look into a mart.
     """
 
     name: str
@@ -56,6 +60,10 @@ class ReleasedColumn:
     description: str
     pseudonym_of: str
     values: str
+    accepted: tuple[str, ...] = ()
+    pattern: str = ""
+    bounds: tuple[float | None, float | None] = (None, None)
+    refers_to: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -164,13 +172,7 @@ def _mart_tables(project: Path, digest: str) -> tuple[ReleasedTable, ...]:
                 for column in constraint["columns"]
             ),
             columns=tuple(
-                ReleasedColumn(
-                    name=column["name"],
-                    data_type=column["data_type"],
-                    description=" ".join(column["description"].split()),
-                    pseudonym_of=column["config"]["meta"].get("pseudonym", ""),
-                    values=_values(project, manifest, node["unique_id"], column),
-                )
+                _column(project, manifest, node["unique_id"], column)
                 for column in node["columns"].values()
             ),
             inputs=tuple(sorted(source_key(manifest, each) for each in sources_of(manifest, node))),
@@ -331,19 +333,62 @@ def _name(manifest: Manifest) -> str:
     return str(manifest["metadata"]["project_name"])
 
 
-def _values(project: Path, manifest: Manifest, model: str, column: Mapping[str, Any]) -> str:
-    """What a column may hold: as its `values` say, else as its tests and type do."""
-    told = column["config"]["meta"].get("values")
-    if told:
-        return str(told)
-    if column["config"]["meta"].get("pseudonym"):
-        return "32 hexadecimal characters"
+def _column(
+    project: Path, manifest: Manifest, model: str, column: Mapping[str, Any]
+) -> ReleasedColumn:
     tests = {
         test["test_metadata"]["name"]: test
         for unique_id in manifest["child_map"][model]
         if (test := manifest["nodes"].get(unique_id, {})).get("attached_node") == model
         and test["column_name"] == column["name"]
     }
+    asked = {
+        name: test["test_metadata"]["kwargs"]
+        for name, test in tests.items()
+        if test["config"]["severity"].lower() == "error"
+    }
+    given = asked.get("accepted_values", {}).get("values", ())
+    accepted = tuple(str(each) for each in given if column["data_type"] == "varchar")
+    refers_to = None
+    if "relationships" in asked:
+        field, related = asked["relationships"]["field"], tests["relationships"]
+        rows = _entries(project, manifest, related)
+        accepted = accepted or tuple(sorted({row[field] for row in rows}))
+        looked_into = [
+            manifest["nodes"][node]
+            for node in related["depends_on"]["nodes"]
+            if node.startswith("model.") and node != model
+        ]
+        if looked_into and is_mart(looked_into[0]):
+            refers_to = (looked_into[0]["name"], field)
+    least, most = (asked.get("is_between", {}).get(each) for each in ("at_least", "at_most"))
+    return ReleasedColumn(
+        name=column["name"],
+        data_type=column["data_type"],
+        description=" ".join(column["description"].split()),
+        pseudonym_of=column["config"]["meta"].get("pseudonym", ""),
+        values=_values(project, manifest, tests, column),
+        accepted=accepted,
+        pattern=asked.get("matches_pattern", {}).get("pattern", ""),
+        bounds=(_number(least), _number(most)),
+        refers_to=refers_to,
+    )
+
+
+def _number(bound: object) -> float | None:
+    """A bound that is a number; dates are bounded by SQL, and by nothing here."""
+    return bound if isinstance(bound, int | float) else None
+
+
+def _values(
+    project: Path, manifest: Manifest, tests: Mapping[str, Any], column: Mapping[str, Any]
+) -> str:
+    """What a column may hold: as its `values` say, else as its tests and type do."""
+    told = column["config"]["meta"].get("values")
+    if told:
+        return str(told)
+    if column["config"]["meta"].get("pseudonym"):
+        return "32 hexadecimal characters"
     if "accepted_values" in tests:
         accepted = tests["accepted_values"]["test_metadata"]["kwargs"]["values"]
         return "; ".join(str(each).lower() if isinstance(each, bool) else each for each in accepted)
@@ -361,13 +406,18 @@ def _values(project: Path, manifest: Manifest, model: str, column: Mapping[str, 
 
 
 def _listed(project: Path, manifest: Manifest, test: Mapping[str, Any]) -> str:
-    """The entries of the code list a column is held against."""
+    """The entries of the code list a column is held against, in words."""
     field = test["test_metadata"]["kwargs"]["field"]
-    lists = [each for each in test["depends_on"]["nodes"] if each.startswith("seed.")]
-    if not lists:
-        return ""
-    with (project / manifest["nodes"][lists[0]]["original_file_path"]).open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _entries(project, manifest, test)
     if field == "code":
         return "; ".join(f"{row['code']} = {row['description']}" for row in rows)
     return "; ".join(row[field] for row in rows)
+
+
+def _entries(project: Path, manifest: Manifest, test: Mapping[str, Any]) -> list[dict[str, str]]:
+    """The rows of the code list a column is held against; none where it is another mart."""
+    lists = [each for each in test["depends_on"]["nodes"] if each.startswith("seed.")]
+    if not lists:
+        return []
+    with (project / manifest["nodes"][lists[0]]["original_file_path"]).open(newline="") as file:
+        return list(csv.DictReader(file))

@@ -5,9 +5,8 @@ import warnings
 import dagster as dg
 
 from datafirst_platform.editions import EDITIONS
-from datafirst_platform.identity import TableKey
 from datafirst_platform.metadata import step
-from datafirst_platform.quality.suites import EXPECTATIONS, Suite, load_suite
+from datafirst_platform.quality.suites import Suite, load_suite, suite_tables
 from datafirst_platform.quality.verdicts import EXPECTATIONS_GATE, Verdict, check_table
 from datafirst_platform.settings import Settings
 
@@ -16,12 +15,11 @@ def build_gates(
     settings: Settings, partitions: dg.PartitionsDefinition
 ) -> list[dg.AssetChecksDefinition]:
     """One blocking check a suite; those of releases are asked by the candidate itself."""
-    keys = sorted(
-        TableKey.of(file.parent.name, file.stem)
-        for file in EXPECTATIONS.glob("*/*.yaml")
-        if file.parent.name != "releases"
-    )
-    return [_gate(settings, partitions, load_suite(key, EDITIONS[0].key)) for key in keys]
+    return [
+        _gate(settings, partitions, load_suite(key, EDITIONS[0].key))
+        for key in suite_tables()
+        if key.stage != "releases"
+    ]
 
 
 def _gate(

@@ -1,23 +1,26 @@
-"""Suites: the rules a table has to meet, as written in `expectations/` and in its contract.
+"""Suites: the rules a table has to meet, those derived for it and those written for it alone.
 
-What belongs here: reading `expectations/<stage>/<table>.yaml` strictly, adding what a contract
-already says, and the digest by which a verdict is known to be about these very rules. What does
-not: running them (`validation.py`).
+What belongs here: reading `expectations/<stage>/<table>.yaml` strictly, putting it with what is
+derived (`derived.py`), and the digest by which a verdict is known to be about these very rules.
+What does not: running them (`validation.py`).
 
-A suite's file holds one mapping::
+A suite that is wholly derived has no file. A file holds one mapping::
 
-    table: extracts/libra_cases
+    table: marts/crown_cases
     description: what is being watched for, in a sentence
-    columns: [record_key, ...]          # closed and ordered; not where a contract states them
     with:                               # other published tables, seen as views
-      cases: extracts/libra_cases
-      previous: {table: extracts/libra_cases, edition: previous}
+      supplied: extracts/xhibit_defendants_on_case
+      previous: {table: marts/crown_cases, edition: previous}
     expectations:
       - id: completed_after_first_hearing
         type: expect_column_pair_values_a_to_be_greater_than_b
         kwargs: {column_A: completion_date, column_B: first_hearing_date, or_equal: true}
         severity: critical              # blocks; warning and info are recorded only
         reason: why the bound is where it is
+
+Its rules are added to those derived; one with the id of a derived rule stands in its place. Views
+of derived rules may be used as they are. `columns: [record_key, ...]` lists the columns, closed and
+in order, of a table nothing is derived for.
 
 A value `{edition: cut_off}` stands for the edition's own. In SQL, `{batch}` is the table being
 judged, the names under `with` are the others, and `getvariable('cut_off')` is a date.
@@ -31,21 +34,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from datafirst_platform.editions import Edition, before, edition
-from datafirst_platform.extracts.contracts import Column, code_list, contracts
-from datafirst_platform.identity import PSEUDONYM_LENGTH, SECURE_STAGES, TableKey
+from datafirst_platform.identity import SECURE_STAGES, TableKey
+from datafirst_platform.quality.derived import PREVIOUS, Derived, derive, derived_tables
+from datafirst_platform.quality.rules import KINDS, SEVERITIES, Companion, Rule, closed
 from datafirst_platform.safe_errors import PlatformError
 from datafirst_platform.settings import PROJECT_ROOT
 
 EXPECTATIONS = PROJECT_ROOT / "expectations"
-SEVERITIES = ("critical", "warning", "info")
-PREVIOUS = "previous"
 
 _ID = re.compile(r"[a-z][a-z0-9_.]*\Z")
 _VIEW = re.compile(r"[a-z][a-z0-9_]*\Z")
@@ -58,120 +59,17 @@ class SuiteError(PlatformError):
 
 
 @dataclass(frozen=True)
-class Kind:
-    """An expectation type that may be used: it works on DuckDB and its figures are counts.
-
-    Attributes:
-        required: arguments it must have.
-        optional: arguments it may have.
-        counts_rows: whether its observed value is a number of rows or a share of them, and so may
-            be kept. Values of a column never are.
-    """
-
-    required: frozenset[str]
-    optional: frozenset[str] = frozenset()
-    counts_rows: bool = False
-
-
-def _kind(required: str, optional: str = "", *, counts_rows: bool = False) -> Kind:
-    return Kind(frozenset(required.split()), frozenset(optional.split()), counts_rows)
-
-
-KINDS: Mapping[str, Kind] = {
-    "expect_table_columns_to_match_ordered_list": _kind("column_list"),
-    "expect_table_row_count_to_be_between": _kind("", "min_value max_value", counts_rows=True),
-    "expect_table_row_count_to_equal_other_table": _kind("other_table_name", counts_rows=True),
-    "expect_column_values_to_be_of_type": _kind("column type_"),
-    "expect_column_values_to_not_be_null": _kind("column", "mostly"),
-    "expect_column_values_to_be_null": _kind("column", "mostly"),
-    "expect_column_values_to_be_unique": _kind("column"),
-    "expect_compound_columns_to_be_unique": _kind("column_list"),
-    "expect_column_values_to_be_in_set": _kind("column value_set", "mostly"),
-    "expect_column_values_to_not_be_in_set": _kind("column value_set", "mostly"),
-    "expect_column_values_to_match_regex": _kind("column regex", "mostly"),
-    "expect_column_values_to_not_match_regex": _kind("column regex", "mostly"),
-    "expect_column_values_to_be_between": _kind(
-        "column", "min_value max_value mostly strict_min strict_max"
-    ),
-    "expect_column_value_lengths_to_be_between": _kind("column", "min_value max_value mostly"),
-    "expect_column_proportion_of_non_null_values_to_be_between": _kind(
-        "column", "min_value max_value", counts_rows=True
-    ),
-    "expect_column_proportion_of_unique_values_to_be_between": _kind(
-        "column", "min_value max_value", counts_rows=True
-    ),
-    "expect_column_pair_values_a_to_be_greater_than_b": _kind(
-        "column_A column_B", "or_equal ignore_row_if mostly"
-    ),
-    "expect_multicolumn_sum_to_equal": _kind("column_list sum_total", "ignore_row_if"),
-    "unexpected_rows_expectation": _kind("unexpected_rows_query", counts_rows=True),
-    "expect_query_share_to_be_between": _kind(
-        "query", "min_share max_share judged_from", counts_rows=True
-    ),
-}
-"""Every type a suite may use. An unknown one is refused here: Great Expectations drops it."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One expectation, ready to run.
-
-    Attributes:
-        id: its name within the suite; a verdict refers to it.
-        type: expectation type, one of `KINDS`.
-        kwargs: JSON values, the edition's own already put in.
-        severity: `critical`, `warning` or `info`.
-        reason: why the rule is there and its bounds where they are.
-    """
-
-    id: str
-    type: str
-    kwargs: Mapping[str, Any]
-    severity: str
-    reason: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns it is about; none for a rule about the whole table or in SQL."""
-        single = [
-            self.kwargs[key] for key in ("column", "column_A", "column_B") if key in self.kwargs
-        ]
-        return (*single, *self.kwargs.get("column_list", ()))
-
-    @property
-    def column(self) -> str:
-        """Its columns for show; the list of all of a table's is left out."""
-        whole_table = self.type == "expect_table_columns_to_match_ordered_list"
-        return "" if whole_table else ",".join(self.columns)
-
-
-@dataclass(frozen=True)
-class Companion:
-    """Another table a suite looks at.
-
-    Attributes:
-        view: its name in SQL.
-        key: the table.
-        previous: whether the edition before is meant; where there is none the view is empty.
-    """
-
-    view: str
-    key: TableKey
-    previous: bool
-
-
-@dataclass(frozen=True)
 class Suite:
     """All rules for one table in one edition.
 
     Attributes:
         key: the table.
         edition: partition key.
-        file: where it is written, for messages.
+        file: where its own rules are written, or would be; for messages.
         description: what it watches for.
         columns: names, closed and in order.
         companions: other tables it looks at.
-        rules: in order: those of the contract first.
+        rules: in order: those derived first.
         variables: dates SQL may ask for by `getvariable`.
     """
 
@@ -189,7 +87,9 @@ class Suite:
         """SHA-256 over everything an outcome follows from, reasons and descriptions left out."""
         content = {
             "columns": self.columns,
-            "companions": [[each.view, str(each.key), each.previous] for each in self.companions],
+            "companions": [
+                [each.view, str(each.key), each.previous, each.where] for each in self.companions
+            ],
             "rules": [[rule.id, rule.type, rule.kwargs, rule.severity] for rule in self.rules],
             "variables": self.variables,
         }
@@ -198,41 +98,62 @@ class Suite:
 
 
 def suite_file(key: TableKey, folder: Path = EXPECTATIONS) -> Path:
-    """Where the suite of a table is written."""
+    """Where the suite of a table is written, if it has rules of its own."""
     return folder / key.stage / f"{key.table}.yaml"
 
 
-def load_suite(key: TableKey, edition_key: str, folder: Path = EXPECTATIONS) -> Suite:
-    """Read a table's suite, with what its contract says put first.
+def suite_tables(folder: Path = EXPECTATIONS) -> tuple[TableKey, ...]:
+    """Every table that has a suite, derived or written, in order."""
+    written = (TableKey.of(file.parent.name, file.stem) for file in folder.glob("*/*.yaml"))
+    return tuple(sorted({*derived_tables(), *written}))
+
+
+def load_suite(
+    key: TableKey, edition_key: str, folder: Path = EXPECTATIONS, where: str = ""
+) -> Suite:
+    """The suite of a table: what is derived for it, with what is written for it alone.
 
     Args:
         key: the table.
         edition_key: whose dates are put in.
-        folder: root of the suites.
+        folder: root of the files.
+        where: of a released table, the SQL condition on the rows of its mart that it holds.
 
     Raises:
         SuiteError: there is none, or it cannot be read as written: file and field are named.
     """
     file = suite_file(key, folder)
     chosen = edition(edition_key)
-    if not file.exists():
-        msg = f"{file} is missing: write the suite of {key}."
+    derived = derive(key, where)
+    if derived is None and not file.exists():
+        msg = f"{file} is missing: nothing is derived for {key}, so write its suite."
         raise SuiteError(msg)
-    written = _read(file)
-    rules, columns, companions = _from_contract(key)
-    columns = _columns(file, key, written, columns)
-    rules = [*(rules or _closed(columns)), *_rules(file, written, chosen, columns)]
-    _unique(file, rules)
+    written = _read(file) if file.exists() else {"table": str(key)}
+    _check_heading(file, key, written, derived)
+    columns = _columns(file, key, written, derived)
+    rules = list(_rules(file, written, chosen, columns))
     return Suite(
         key=key,
         edition=edition_key,
         file=file,
-        description=str(written["description"]).strip(),
+        description=str(written.get("description") or (derived and derived.description)).strip(),
         columns=columns,
-        companions=(*companions, *_companions(file, written, companions)),
-        rules=tuple(rules),
+        companions=_companions(file, written, derived.companions if derived else ()),
+        rules=_composed(file, derived.rules if derived else (closed(columns),), rules),
         variables=_variables(chosen),
     )
+
+
+def _composed(file: Path, derived: Sequence[Rule], written: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules derived, those written anew in their places, then the others written."""
+    own: dict[str, Rule] = {}
+    for rule in written:
+        if rule.id in own:
+            msg = f"{file}, expectation {rule.id}, id: used twice."
+            raise SuiteError(msg)
+        own[rule.id] = rule
+    placed = [own.pop(rule.id, rule) for rule in derived]
+    return (*placed, *own.values())
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -273,55 +194,71 @@ def _known_fields(file: Path, where: str, given: Mapping[str, Any], known: froze
         raise SuiteError(msg)
 
 
-def _columns(
-    file: Path, key: TableKey, written: Mapping[str, Any], by_contract: tuple[str, ...]
-) -> tuple[str, ...]:
+def _check_heading(
+    file: Path, key: TableKey, written: Mapping[str, Any], derived: Derived | None
+) -> None:
     if written.get("table") != str(key):
         msg = f"{file}, table: must be {key}, as the file's own name says."
         raise SuiteError(msg)
-    if not _text(written.get("description")):
+    told = "description" in written or derived is None
+    if told and not _text(written.get("description")):
         msg = f"{file}, description: missing. Say in a sentence what is being watched for."
         raise SuiteError(msg)
-    listed = written.get("columns")
-    if by_contract:
-        if listed is not None:
-            msg = f"{file}, columns: the contract of {key.table} states them. Remove the field."
+
+
+def _columns(
+    file: Path, key: TableKey, written: Mapping[str, Any], derived: Derived | None
+) -> tuple[str, ...]:
+    names = written.get("columns")
+    if derived is not None:
+        if names is not None and names != list(derived.columns):
+            msg = f"{file}, columns: {derived.stated_by} states others. Remove the field."
             raise SuiteError(msg)
-        return by_contract
-    names = isinstance(listed, list) and all(isinstance(each, str) and each for each in listed)
-    if not names or not listed or len(set(listed)) != len(listed):
+        return derived.columns
+    texts = isinstance(names, list) and all(_text(each) for each in names)
+    if not texts or not names or len(set(names)) != len(names):
         msg = f"{file}, columns: list every column of {key}, in order, each once."
         raise SuiteError(msg)
-    return tuple(listed)
+    return tuple(names)
 
 
 def _companions(
     file: Path, written: Mapping[str, Any], derived: Sequence[Companion]
-) -> Iterator[Companion]:
+) -> tuple[Companion, ...]:
     given = written.get("with", {})
     if not isinstance(given, dict):
         msg = f"{file}, with: must be a mapping of view to table."
         raise SuiteError(msg)
+    found = {each.view: each for each in derived}
     for view, named in given.items():
         where = f"{file}, with.{view}"
-        target = named if isinstance(named, dict) else {"table": named}
-        if not _VIEW.match(view) or view in {"batch", *(each.view for each in derived)}:
-            msg = f"{where}: a view is lower snake case and not taken: `batch` is the table itself."
+        companion = _companion(where, view, named)
+        known = found.setdefault(view, companion)
+        if (known.key, known.previous) != (companion.key, companion.previous):
+            msg = f"{where}: derived rules see {known.key} by this name. Choose another."
             raise SuiteError(msg)
-        previous = target.get("edition") == PREVIOUS
-        if set(target) - {"table", "edition"} or ("edition" in target and not previous):
-            msg = f"{where}: write stage/table, or {{table: stage/table, edition: previous}}."
-            raise SuiteError(msg)
-        stage, _, table = str(target.get("table", "")).partition("/")
-        try:
-            key = TableKey.of(stage, table)
-        except ValueError as error:
-            msg = f"{where}: {error}"
-            raise SuiteError(msg) from None
-        if stage in SECURE_STAGES:
-            msg = f"{where}: {key} may hold identifiers; gates look at content only."
-            raise SuiteError(msg)
-        yield Companion(view, key, previous)
+    return tuple(found.values())
+
+
+def _companion(where: str, view: str, named: object) -> Companion:
+    target = named if isinstance(named, dict) else {"table": named}
+    if not _VIEW.match(view) or view == "batch":
+        msg = f"{where}: a view is lower snake case, and `batch` is the table itself."
+        raise SuiteError(msg)
+    previous = target.get("edition") == PREVIOUS
+    if set(target) - {"table", "edition"} or ("edition" in target and not previous):
+        msg = f"{where}: write stage/table, or {{table: stage/table, edition: previous}}."
+        raise SuiteError(msg)
+    stage, _, table = str(target.get("table", "")).partition("/")
+    try:
+        key = TableKey.of(stage, table)
+    except ValueError as error:
+        msg = f"{where}: {error}"
+        raise SuiteError(msg) from None
+    if stage in SECURE_STAGES:
+        msg = f"{where}: {key} may hold identifiers; gates look at content only."
+        raise SuiteError(msg)
+    return Companion(view, key, previous)
 
 
 def _rules(
@@ -418,132 +355,5 @@ def _variables(chosen: Edition) -> dict[str, str]:
     return found
 
 
-def _unique(file: Path, rules: Sequence[Rule]) -> None:
-    seen: set[str] = set()
-    for rule in rules:
-        if rule.id in seen:
-            msg = f"{file}, expectation {rule.id}, id: used twice."
-            raise SuiteError(msg)
-        seen.add(rule.id)
-
-
 def _text(value: object) -> bool:
     return isinstance(value, str) and bool(value.strip())
-
-
-def _closed(columns: Sequence[str]) -> list[Rule]:
-    return [
-        Rule(
-            "columns",
-            "expect_table_columns_to_match_ordered_list",
-            {"column_list": list(columns)},
-            "critical",
-            "What is published is a closed list: a column nobody decided on cannot slip through.",
-        )
-    ]
-
-
-_PSEUDONYM_PATTERN = f"^[0-9a-f]{{{PSEUDONYM_LENGTH}}}$"
-
-
-def _from_contract(key: TableKey) -> tuple[list[Rule], tuple[str, ...], tuple[Companion, ...]]:
-    """What a contract already says of an extract: rules, columns, and the parent table."""
-    contract = contracts().get(key.table) if key.stage == "extracts" else None
-    if contract is None:
-        return [], (), ()
-    schema = contract.content_schema
-    columns = tuple(each.name for each in schema)
-    rules = _closed(columns)
-    for each in schema:
-        rules.append(
-            _derived(
-                f"{each.name}.type",
-                "expect_column_values_to_be_of_type",
-                each.name,
-                type_=each.type.partition("(")[0],
-            )
-        )
-    rules += _of_pseudonym("record_key")
-    rules.append(_derived("record_key.unique", "expect_column_values_to_be_unique", "record_key"))
-    companions: tuple[Companion, ...] = ()
-    if contract.parent is not None:
-        own = f"{contract.parent}_key"
-        companions = (
-            Companion(contract.parent, TableKey.of("extracts", contract.parent), previous=False),
-        )
-        rules += _of_pseudonym(own)
-        rules.append(
-            Rule(
-                f"{own}.exists",
-                "unexpected_rows_expectation",
-                {
-                    "unexpected_rows_query": f"select {own} from {{batch}} as child anti join "
-                    f"{contract.parent} as parent on child.{own} = parent.record_key"
-                },
-                "critical",
-                f"Its contract says that every row belongs to one of {contract.parent}.",
-            )
-        )
-    for column in contract.columns:
-        rules += _of_column(column)
-    for derivation in contract.derivations:
-        rules += _bounds(derivation.name, derivation.minimum, derivation.maximum)
-    return rules, columns, companions
-
-
-def _of_column(column: Column) -> list[Rule]:
-    held = column.content_name
-    if held is None:
-        return []
-    if column.treatment == "pseudonymise":
-        return _of_pseudonym(held, required=column.required)
-    rules: list[Rule] = []
-    if column.required:
-        rules.append(_derived(f"{held}.not_null", "expect_column_values_to_not_be_null", held))
-    if column.codes is not None and not column.codes_open:
-        codes = list(code_list(column.codes))
-        rules.append(
-            _derived(f"{held}.codes", "expect_column_values_to_be_in_set", held, value_set=codes)
-        )
-    if column.pattern is not None:
-        whole = f"^(?:{column.pattern})$"
-        rules.append(
-            _derived(f"{held}.pattern", "expect_column_values_to_match_regex", held, regex=whole)
-        )
-    if column.min_length is not None or column.max_length is not None:
-        bounds = {"min_value": column.min_length, "max_value": column.max_length}
-        given = {bound: value for bound, value in bounds.items() if value is not None}
-        rules.append(
-            _derived(f"{held}.length", "expect_column_value_lengths_to_be_between", held, **given)
-        )
-    return rules + _bounds(held, column.minimum, column.maximum)
-
-
-def _of_pseudonym(column: str, *, required: bool = True) -> list[Rule]:
-    present = [_derived(f"{column}.not_null", "expect_column_values_to_not_be_null", column)]
-    return [
-        *(present if required else []),
-        _derived(
-            f"{column}.pseudonym",
-            "expect_column_values_to_match_regex",
-            column,
-            regex=_PSEUDONYM_PATTERN,
-        ),
-    ]
-
-
-def _bounds(
-    column: str, minimum: date | Decimal | int | None, maximum: date | Decimal | int | None
-) -> list[Rule]:
-    given = {
-        name: bound.isoformat() if isinstance(bound, date) else int(bound)
-        for name, bound in (("min_value", minimum), ("max_value", maximum))
-        if bound is not None
-    }
-    if not given:
-        return []
-    return [_derived(f"{column}.bounds", "expect_column_values_to_be_between", column, **given)]
-
-
-def _derived(rule: str, kind: str, column: str, **kwargs: object) -> Rule:
-    return Rule(rule, kind, {"column": column, **kwargs}, "critical", "Its contract says so.")

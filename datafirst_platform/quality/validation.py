@@ -23,7 +23,8 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 import duckdb
 
 from datafirst_platform.engine import connect, name, parquet
-from datafirst_platform.quality.suites import KINDS, Rule, Suite
+from datafirst_platform.quality.rules import KINDS, Rule
+from datafirst_platform.quality.suites import Suite
 from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 
@@ -88,7 +89,7 @@ def run_suite(
     """
     with connect(settings) as connection:
         with values_withheld(f"Opening {suite.key} for its suite"):
-            _define_views(connection, views)
+            _define_views(connection, views, {each.view: each.where for each in suite.companions})
             for variable, value in suite.variables.items():
                 connection.execute(f"set variable {name(variable)} = ?::date", [value])
         results = _decide(connection, suite)
@@ -104,11 +105,17 @@ def run_suite(
     return tuple(outcomes[rule.id] for rule in suite.rules)
 
 
-def _define_views(connection: duckdb.DuckDBPyConnection, views: Mapping[str, Path | None]) -> None:
+def _define_views(
+    connection: duckdb.DuckDBPyConnection,
+    views: Mapping[str, Path | None],
+    conditions: Mapping[str, str],
+) -> None:
     for view, file in sorted(views.items(), key=lambda item: item[0] != BATCH):
         # A version lies in `v=<digest>/`, which DuckDB would take for a column.
         read = parquet(file)
         source = f"{BATCH} where false" if file is None else read
+        if file is not None and conditions.get(view):
+            source = f"{read} where {conditions[view]}"
         connection.execute(f"create view {name(view)} as select * from {source}")
 
 

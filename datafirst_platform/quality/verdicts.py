@@ -22,7 +22,8 @@ from datafirst_platform.editions import before
 from datafirst_platform.identity import SECURE_STAGES, TableKey
 from datafirst_platform.marts.build import DBT_GATE
 from datafirst_platform.marts.project import project_digest
-from datafirst_platform.quality.suites import Companion, Suite, SuiteError, load_suite
+from datafirst_platform.quality.rules import Companion
+from datafirst_platform.quality.suites import Suite, SuiteError, load_suite
 from datafirst_platform.quality.validation import BATCH, Outcome, run_suite
 from datafirst_platform.safe_errors import NotReady, PlatformError
 from datafirst_platform.settings import Settings
@@ -139,6 +140,7 @@ def check_file(
     edition: str,
     path: Path,
     beside: Mapping[str, Path] | None = None,
+    where: str = "",
 ) -> Verdict:
     """Judge a Parquet file that is not published: a table of a release candidate.
 
@@ -148,13 +150,14 @@ def check_file(
         edition: partition key.
         path: the Parquet file.
         beside: the candidate's other files by table name, for suites that look at them.
+        where: SQL condition on the rows of the mart that the file holds; empty for all of them.
 
     Raises:
         NotReady: another table its suite looks at is not there.
         SuiteError: the suite cannot be read.
         PlatformError: the engine failed.
     """
-    suite = load_suite(key, edition)
+    suite = load_suite(key, edition, where=where)
     files = {
         each.view: _companion(settings, each, edition, beside or {}, of=key.stage)
         for each in suite.companions

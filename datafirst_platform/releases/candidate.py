@@ -88,6 +88,7 @@ def build_release(
                 edition,
                 files[table.name],
                 beside=files,
+                where=spec.condition(table),
             )
             for table in spec.tables
         ]
