@@ -50,14 +50,30 @@ ranked as (
     where nth_choice = 1
 ),
 
-lengths as (
+-- Sentences run side by side, so the longest counts; those served after another add to it. A
+-- recall under another booking enters them anew.
+lengths_of_bookings as (
     select
         journey_key,
+        booking_key,
         count(*) as sentence_count,
-        -- Sentences run side by side, so the longest counts; those served after another add to it.
         max(case when not is_consecutive then sentence_days end) as longest_days,
         sum(case when is_consecutive then sentence_days end) as consecutive_days
     from ranked
+    group by journey_key, booking_key
+),
+
+lengths as (
+    select
+        journey_key,
+        sum(sentence_count) as sentence_count,
+        max(
+            case
+                when coalesce(longest_days, consecutive_days) is not null
+                    then coalesce(longest_days, 0) + coalesce(consecutive_days, 0)
+            end
+        ) as sentence_days
+    from lengths_of_bookings
     group by journey_key
 ),
 
@@ -67,15 +83,10 @@ final as (
         ranked.sentence_type_code,
         ranked.sentence_type_desc,
         ranked.sentence_group,
-        lengths.sentence_count,
+        cast(lengths.sentence_count as bigint) as sentence_count,
         case
-            when
-                ranked.sentence_group <> 'indeterminate'
-                and coalesce(lengths.longest_days, lengths.consecutive_days) is not null
-                then cast(
-                    coalesce(lengths.longest_days, 0)
-                    + coalesce(lengths.consecutive_days, 0) as integer
-                )
+            when ranked.sentence_group <> 'indeterminate'
+                then cast(lengths.sentence_days as integer)
         end as sentence_days
     from ranked
     inner join lengths on ranked.journey_key = lengths.journey_key
