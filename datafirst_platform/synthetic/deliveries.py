@@ -26,7 +26,7 @@ from datafirst_platform.extracts.contracts import Contract
 from datafirst_platform.extracts.contracts import sources as contracts_of_sources
 from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
-from datafirst_platform.synthetic import careers, libra, lives, xhibit
+from datafirst_platform.synthetic import careers, delius, libra, lives, nomis, oasys, xhibit
 from datafirst_platform.synthetic import faults as fault_room
 from datafirst_platform.synthetic.lives import Lives
 from datafirst_platform.synthetic.population import CHUNK
@@ -36,7 +36,13 @@ FORMATS = ("mixed", "csv", "csv.gz", "parquet")
 
 Rows = Callable[[Lives, int], dict[str, pa.Table]]
 
-_SOURCES: Mapping[str, Rows] = {"libra": libra.tables, "xhibit": xhibit.tables}
+_SOURCES: Mapping[str, Rows] = {
+    "libra": libra.tables,
+    "xhibit": xhibit.tables,
+    "nomis": nomis.tables,
+    "delius": delius.tables,
+    "oasys": oasys.tables,
+}
 """What each source makes of one chunk of lives at a cut-off: a new source is one more function."""
 
 _MIXED = {"libra_cases": "csv.gz", "xhibit_offences": "parquet"}
@@ -333,7 +339,9 @@ def _write_truth(
             keys = ", ".join(engine.name(key) for key in contract.primary_key)
             put(
                 contract.table,
-                f"select {keys}, person_id from {rows_of(contract.table)} order by {keys}",
+                # A row may be supplied twice: it is one record.
+                f"select distinct {keys}, person_id from {rows_of(contract.table)} "
+                f"order by {keys}",
             )
     if {"libra", "xhibit"} <= set(supply.sources):
         put(
@@ -342,6 +350,11 @@ def _write_truth(
             f"semi join {rows_of('libra_cases')} magistrates using (case_id, defendant_id) "
             f"semi join {rows_of('xhibit_defendants_on_case')} crown using (defendant_on_case_id) "
             "order by case_id, defendant_id",
+        )
+    if "nomis" in supply.sources:
+        put(
+            nomis.JOURNEYS,
+            f"select * from {rows_of(nomis.JOURNEYS)} order by offender_book_id, movement_seq",
         )
 
 

@@ -26,7 +26,7 @@ from datafirst_platform.synthetic.population import People, stream
 SENTENCES = OTHERWISE + 1
 
 # A draw is raised to this power before a sentence is chosen by it: above 1 custody is likelier.
-_IN_CUSTODY, _FIRST_CASE, _LATER_CASE = 3.0, 0.55, 1.05
+_IN_CUSTODY, _FIRST_CASE, _LATER_CASE = 3.0, 0.45, 1.05
 
 _ADULT_DAYS = 6574
 """Days from birth to the eighteenth birthday, about."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import pytest
-from supply_files import PEOPLE, SEED, Supplied, settings_in
+from supply_files import PEOPLE, SEED, SOURCES, Supplied, settings_in
 
 from datafirst_platform import editions
 from datafirst_platform.synthetic import make_supply
@@ -14,7 +14,9 @@ from datafirst_platform.synthetic import make_supply
 def supply(tmp_path_factory: pytest.TempPathFactory) -> Supplied:
     settings = settings_in(tmp_path_factory.mktemp("supply"))
     made = {
-        key: make_supply(settings, editions.edition(key), people=PEOPLE, seed=SEED)
+        key: make_supply(
+            settings, editions.edition(key), people=PEOPLE, seed=SEED, sources=SOURCES
+        )
         for key in ("2025", "2026")
     }
     return Supplied(settings, made, duckdb.connect())

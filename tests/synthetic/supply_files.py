@@ -8,9 +8,12 @@ from pathlib import Path
 import duckdb
 
 from datafirst_platform.engine import text
+from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.settings import Settings
 from datafirst_platform.synthetic import DeliveryMade
 
+SOURCES = ("libra", "xhibit", "nomis")
+TABLES = sorted(table for table, contract in contracts().items() if contract.source in SOURCES)
 PEOPLE = 12_000
 SEED = 7
 

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from supply_files import Supplied, settings_in
+from supply_files import SOURCES, TABLES, Supplied, settings_in
 
 from datafirst_platform import editions
 from datafirst_platform.extracts.contracts import DATE_FORMATS, Column, code_list, contracts
 from datafirst_platform.safe_errors import PlatformError
 from datafirst_platform.synthetic import make_supply
 
-TABLES = sorted(contracts())
 EDITION = editions.edition("2025")
 
 
@@ -177,7 +176,7 @@ def test_every_format_holds_the_same_rows(
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"sources": ["nomis"]}, "sources are"),
+        ({"sources": ["caseman"]}, "sources are"),
         ({"file_format": "xlsx"}, "formats are"),
         ({"people": 0}, "one person"),
         ({"faults": ["gremlins"]}, "faults are"),
