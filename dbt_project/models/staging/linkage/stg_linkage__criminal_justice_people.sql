@@ -1,13 +1,13 @@
 with
 
 people as (
-    select * from {{ source('linkage', 'criminal_courts_people') }}
+    select * from {{ source('linkage', 'criminal_justice_people') }}
 ),
 
 final as (
     select
         source_dataset,
-        record_key as defendant_case_key,
+        record_key as person_record_key,
         person_high as estimated_person_id_high,
         person_medium as estimated_person_id,
         person_low as estimated_person_id_low
