@@ -304,7 +304,7 @@ class _Names:
         person = known.person[root]
         chance = rng.random(len(root))
         renamed = (people.renamed[person] <= day) & (chance < 0.5)
-        nick = (people.nickname[person] >= 0) & (chance > 0.6)
+        nick = (people.nickname[person] >= 0) & (chance > 0.4)
         kind = np.where(renamed, _MAIDEN, np.where(nick, _NICKNAME, _ALIAS))
         return cls(
             root=root,

@@ -49,10 +49,10 @@ _IPP_ENDED = 15677
 """2012-12-03: no sentence of imprisonment for public protection since."""
 
 # Recalls a year on licence, by time; made up to give the published ratio of recalls to releases.
-_RECALLS_A_YEAR = ((2011, 0.5), (2015, 0.7), (2018, 1.1), (2021, 1.4), (2024, 2.7), (2032, 2.7))
+_RECALLS_A_YEAR = ((2011, 1.0), (2015, 1.3), (2018, 1.6), (2021, 2.0), (2024, 4.0), (2032, 4.0))
 _RECALLS_AT_MOST = 5
 
-_DEATHS_A_YEAR = 0.028
+_DEATHS_A_YEAR = 0.045
 """Of those who are in custody for the last time: three to four in a thousand prisoners a year."""
 
 _ADULT_DAYS = 6574

@@ -1,4 +1,4 @@
-"""One supply of two editions for all tests of the room."""
+"""One supply of two editions, and one chunk of lives, for all tests of the room."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from supply_files import PEOPLE, SEED, SOURCES, Supplied, settings_in
 
 from datafirst_platform import editions
-from datafirst_platform.synthetic import make_supply
+from datafirst_platform.synthetic import lives, make_supply
 
 
 @pytest.fixture(scope="session")
@@ -20,3 +20,8 @@ def supply(tmp_path_factory: pytest.TempPathFactory) -> Supplied:
         for key in ("2025", "2026")
     }
     return Supplied(settings, made, duckdb.connect())
+
+
+@pytest.fixture(scope="session")
+def lived() -> lives.Lives:
+    return lives.draw(3, 0, 40_000)

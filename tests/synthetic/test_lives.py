@@ -7,14 +7,14 @@ import pytest
 from supply_files import PEOPLE, Supplied
 
 from datafirst_platform.synthetic import careers, lists, population, recording
+from datafirst_platform.synthetic.lives import Lives
 
 FIRST_2020 = 18262  # days from 1970-01-01 to 2020-01-01
 
 
 @pytest.fixture(scope="module")
-def chunk() -> tuple[population.People, careers.Cases, careers.Charges]:
-    people = population.draw(3, 0, 40_000)
-    return people, *careers.draw(3, people)
+def chunk(lived: Lives) -> tuple[population.People, careers.Cases, careers.Charges]:
+    return lived.people, lived.cases, lived.charges
 
 
 def test_returning_defendants_have_the_published_shares(
