@@ -86,7 +86,7 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
     """Compare a linkage with the reference labels, or None where there are none.
 
     Pairs are counted from cluster sizes and never listed: a pair is right where two records share
-    the estimated and the true person. Records without a label are left out.
+    the estimated and the true person. Records and datasets without a label are left out.
 
     Raises:
         NotReady: the dataset has not been linked.
@@ -97,8 +97,9 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
     if model.kind == "cases":
         return _evaluate_cases(settings, edition, model)
     members = model.members if model.kind == "across" else (dataset,)
-    contract_of = {member: linkage_model(member).members[0] for member in members}
-    if not all((truth / f"{table}.parquet").exists() for table in contract_of.values()):
+    people_of = [linkage_model(member).members[0] for member in members]
+    labelled_tables = [table for table in people_of if (truth / f"{table}.parquet").exists()]
+    if not labelled_tables:
         return None
     people = tables.require(settings, table_key(dataset, "people"), edition)
     with connect(settings) as connection, values_withheld(f"Evaluating {dataset}"):
@@ -106,7 +107,7 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
         labelled = " union all ".join(
             f"select record_key, person_id, {number} as member "
             f"from ({_labels(settings, edition, table, truth / f'{table}.parquet')})"
-            for number, table in enumerate(contract_of.values())
+            for number, table in enumerate(labelled_tables)
         )
         connection.execute(
             f"""create temp table labelled as

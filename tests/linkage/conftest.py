@@ -25,10 +25,9 @@ def publish_identities(settings):
 
     def publish(table, records):
         contract = contracts()[table]
-        columns = {each.name: each.engine_type for each in contract.columns if each.in_identities}
         with connect(settings) as connection:
-            listed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-            connection.execute(f"create table made (record_key varchar, {listed})")
+            listed = ", ".join(f"{each.name} {each.type}" for each in contract.identities_schema)
+            connection.execute(f"create table made ({listed})")
             for number, record in enumerate(records):
                 row = {"record_key": f"{number:032x}", **record}
                 connection.execute(

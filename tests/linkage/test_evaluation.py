@@ -82,7 +82,7 @@ def test_pairs_across_datasets(label, publish, settings):
     label("libra_cases", case_id=["1", "2"], defendant_id=["a", "b"], person_id=[1, 1])
     label("xhibit_defendants_on_case", defendant_on_case_id=["8", "9"], person_id=[1, 2])
     publish(
-        "criminal_courts_people",
+        "criminal_justice_people",
         """select *, person_high as person_medium, person_high as person_low from (
             select 'magistrates' as source_dataset, libra('1', 'a') as record_key,
                 'p' as person_high
@@ -90,7 +90,7 @@ def test_pairs_across_datasets(label, publish, settings):
             union all select 'crown', xhibit('8'), 'p'
             union all select 'crown', xhibit('9'), 'p')""",
     )
-    quality = evaluate(settings, EDITION, "criminal_courts")
+    quality = evaluate(settings, EDITION, "criminal_justice")
     # True pairs: 1–2, 1–8, 2–8. Linked: 1–8, 1–9, 8–9.
     assert quality.at("high") == Measure("all", "high", linked=3, true=3, both=1)
     assert quality.at("high", "cross") == Measure("cross", "high", linked=2, true=2, both=1)
@@ -116,5 +116,32 @@ def test_cases(label, publish, settings):
 
 def test_without_labels_there_is_no_figure(settings):
     assert evaluate(settings, EDITION, "magistrates") is None
-    assert evaluate(settings, EDITION, "criminal_courts") is None
+    assert evaluate(settings, EDITION, "criminal_justice") is None
     assert evaluate(settings, EDITION, "mags_crown_cases") is None
+
+
+def test_what_a_source_holds_for_one_person_is_no_merit_of_the_linkage(
+    label, publish, publish_identities, settings
+):
+    # Names 1 and 2 stand under one root; 3 is the same person under another root, and not found.
+    with connect(settings) as connection:
+        define_pseudonym(connection, scope_key(settings, "records"))
+        keys = connection.execute(
+            "select pseudonym('nomis_offenders|' || i) from (values ('1'), ('2'), ('3')) t(i)"
+        ).fetchall()
+    roots = ("a", "a", "b")
+    records = [
+        {"record_key": key, "root_offender_key": root}
+        for (key,), root in zip(keys, roots, strict=True)
+    ]
+    publish_identities("nomis_offenders", sorted(records, key=lambda each: each["record_key"]))
+    label("nomis_offenders", offender_id=[*"123"], person_id=[1, 1, 1])
+    publish(
+        "prison_people",
+        """select pseudonym('nomis_offenders|' || i) as record_key,
+            p as person_high, p as person_medium, p as person_low
+        from (values ('1', 'x'), ('2', 'x'), ('3', 'y')) as t(i, p)""",
+    )
+    assert evaluate(settings, EDITION, "prison").at("medium") == Measure(
+        "all", "medium", linked=0, true=1, both=0
+    )

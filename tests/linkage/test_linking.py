@@ -10,6 +10,7 @@ from datafirst_platform.linkage import linking
 from datafirst_platform.linkage.cases import link_cases
 from datafirst_platform.linkage.linking import link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, linkage_model
+from datafirst_platform.linkage.records import tables_of
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
 CASE = {"defendant_type": "P", "sex": "M"}
@@ -238,6 +239,12 @@ def test_a_failure_shows_no_value(settings, publish_identities, monkeypatch):
 
 UP = {"urn": "01AB1234567", "committal_date": date(2019, 5, 6), "completion_date": date(2019, 5, 6)}
 HEARD = {"first_hearing_date": date(2019, 4, 2)}
+ELSEWHERE = [
+    table
+    for dataset in ("prison", "probation", "oasys")
+    for table in tables_of(linkage_model(dataset))
+]
+"""Tables that hold nobody in these tests."""
 
 
 def crown(record, **more):
@@ -265,9 +272,11 @@ def link_courts(settings, publish_identities, rows):
             for number, record in enumerate(crown_records)
         ]
         publish_identities("xhibit_defendants_on_case", keyed)
-        link_dataset(settings, EDITION, "magistrates")
-        link_dataset(settings, EDITION, "crown")
-        across = link_across(settings, EDITION, "criminal_courts")
+        for table in ELSEWHERE:
+            publish_identities(table, [])
+        for dataset in linkage_model("criminal_justice").members:
+            link_dataset(settings, EDITION, dataset)
+        across = link_across(settings, EDITION, "criminal_justice")
         people = {
             (row["source_dataset"], int(row["record_key"][1:], 16)): row
             for row in rows(across.tables["people"])
@@ -307,7 +316,7 @@ def test_people_of_other_records_are_not_linked_across(settings, publish_identit
     link_courts([ANNA], [crown(ANNA)])
     publish_identities("libra_cases", [BILL, *CROWD])
     with pytest.raises(NotReady, match="magistrates_people was linked from other records"):
-        link_across(settings, EDITION, "criminal_courts")
+        link_across(settings, EDITION, "criminal_justice")
 
 
 def test_a_case_that_went_up_is_found_again(link_courts):

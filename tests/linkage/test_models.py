@@ -35,15 +35,15 @@ def test_every_dataset_has_reasons_falling_thresholds_and_a_current_model(datase
 
 
 def test_kinds():
-    assert datasets("within") == ("crown", "magistrates")
-    assert datasets("across") == ("criminal_courts",)
+    assert datasets("within") == ("crown", "magistrates", "oasys", "prison", "probation")
+    assert datasets("across") == ("criminal_justice",)
     assert datasets("cases") == ("mags_crown_cases",)
     with pytest.raises(PlatformError, match="of kind 'within', not 'cases'"):
         linkage_model("crown", "cases")
 
 
 def test_an_unknown_dataset_is_told_which_there_are():
-    with pytest.raises(PlatformError, match="criminal_courts, crown, magistrates"):
+    with pytest.raises(PlatformError, match="criminal_justice, crown, magistrates"):
         linkage_model("prisons")
 
 
