@@ -306,7 +306,7 @@ def test_an_event_without_a_disposal_stays_without(marts):
         "is_custodial",
         "length_in_days",
         "requirement_count",
-    ) == (None, "No result yet", None, None, None, 0)
+    ) == (None, "Not known", None, None, None, 0)
 
 
 def test_parts_are_counted_over_every_disposal_of_the_event(marts):

@@ -73,7 +73,7 @@ final as (
         events.ftc_count,
         disposals.disposal_type_code,
         disposals.disposal_type_description,
-        coalesce(disposals.disposal_group, 'No result yet') as disposal_group,
+        coalesce(disposals.disposal_group, 'Not known') as disposal_group,
         disposals.is_custodial,
         disposals.disposal_date,
         disposals.disposal_termination_date,
