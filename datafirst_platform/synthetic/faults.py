@@ -196,7 +196,7 @@ def _duplicate_keys(target: _Target) -> FaultApplied:
         if each.type == "date" and not each.required and each.name not in keys
     )
     layout = str(target.contract.column(column).format)
-    days = ("2011-11-11", "2012-12-12") if layout == "yyyy-MM-dd" else ("11/11/2011", "12/12/2012")
+    days = ("2021-11-11", "2022-12-12") if layout == "yyyy-MM-dd" else ("11/11/2021", "12/12/2022")
 
     def twice(_: int, row: Row) -> list[Row]:
         other = days[row[target.names.index(column)] == days[0]]
