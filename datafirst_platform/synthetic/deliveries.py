@@ -1,6 +1,6 @@
 """Deliveries as suppliers send them: files, manifest, and the truth beside them.
 
-What belongs here: how rows become files. What does not: the rows (`libra.py`, `xhibit.py`).
+What belongs here: how rows become files. What does not: the rows (a module a source).
 People are made in chunks; each chunk's rows go to disk, and DuckDB sorts and writes them with
 bounded memory. Rows are ordered by their keys, which are dealt at random over people.
 """
@@ -340,8 +340,7 @@ def _write_truth(
             put(
                 contract.table,
                 # A row may be supplied twice: it is one record.
-                f"select distinct {keys}, person_id from {rows_of(contract.table)} "
-                f"order by {keys}",
+                f"select distinct {keys}, person_id from {rows_of(contract.table)} order by {keys}",
             )
     if {"libra", "xhibit"} <= set(supply.sources):
         put(

@@ -131,6 +131,14 @@ class Offices:
     crown_of: tuple[Weighted, ...]
 
 
+def values_at(values: Ints, index: Ints, otherwise: int) -> Ints:
+    """Values by index, and another value where the index is negative."""
+    found = np.full(len(index), otherwise, dtype=np.int64)
+    there = index >= 0
+    found[there] = values[index[there]]
+    return found
+
+
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))

@@ -48,10 +48,13 @@ _NEW_NUMBER = 0.16
 """Share of new terms that come under another number; a part is merged again later."""
 
 _MERGED = 0.3
+"""Share of those that are merged with the first number some day."""
+
 _OTHER_NAME, _TOLD_NAME = 0.12, 0.08
 """Shares of further bookings under a number, and of numbers, that add a name to it."""
 
 _TWO_PEOPLE = 0.003
+"""Share of numbers under which somebody else is booked too."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def register(lives: Lives) -> Register:
     begins = (nth == 0) | (chance < np.where(recall, 0.06, 0.2))
     booking = np.cumsum(begins) - 1
     first = np.flatnonzero(begins)
-    last = np.append(first[1:], total) - 1
+    last = np.append(first, total)[1:] - 1
     holder = person[first]
     again = np.zeros(len(first), dtype=bool)
     again[1:] = holder[1:] == holder[:-1]
@@ -446,11 +449,11 @@ def _identifiers(lives: Lives, known: Register, names: _Names, cut_off: int) -> 
 def _bookings(lives: Lives, known: Register, names: _Names, view: _View, cut_off: int) -> pa.Table:
     people, spells, prisons = lives.people, lives.spells, lists.establishments()
     rng = stream(lives.seed, lives.chunk, "nomis bookings")
-    held = known.held
-    first, last = held[known.first], view.spell[view.last]
+    booking = np.flatnonzero(view.visible)
+    first, last = known.held[known.first[booking]], view.spell[view.last[booking]]
     person = spells.person[first]
     begun = spells.received_day[first]
-    ended = view.released[view.last]
+    ended = view.released[view.last[booking]]
     inside = ended >= NEVER
     moved = _transfer_day(lives)[last] <= cut_off
     at = np.where(moved, spells.establishment_out[last], spells.establishment_in[last])
@@ -458,7 +461,7 @@ def _bookings(lives: Lives, known: Register, names: _Names, view: _View, cut_off
     age = (begun - people.born[person]) / 365.25
     now = known.root_at(cut_off)
     purpose = prisons.purpose[at]
-    chance = rng.random(len(first))
+    chance, entered = rng.random((2, len(view.visible)))[:, booking]
     closed = np.where(chance < 0.25, "B", "C")
     high = np.where(chance < 0.3, "A", "B")
     category = np.where(purpose == "open", "D", np.where(purpose == "high security", high, closed))
@@ -466,13 +469,13 @@ def _bookings(lives: Lives, known: Register, names: _Names, view: _View, cut_off
     women = np.where(purpose == "women open", "T", "R")
     category = np.where(people.female[person], women, category)
     category = np.where(spells.sentence[last] < 0, "U", category)
-    number = (lives.chunk * _ROWS_PER_CHUNK + np.arange(len(first))) * 7_368_787
+    number = (lives.chunk * _ROWS_PER_CHUNK + booking) * 7_368_787
     letters = pa.array(list("ABCDEFGHJKLMNPRSTUVWXY"))
-    table = pa.table(
+    return pa.table(
         {
-            "offender_book_id": _book_id(lives, np.arange(len(first))),
-            "offender_id": _offender_id(lives, names.under),
-            "root_offender_id": _offender_id(lives, names.head[now[known.root]]),
+            "offender_book_id": _book_id(lives, booking),
+            "offender_id": _offender_id(lives, names.under[booking]),
+            "root_offender_id": _offender_id(lives, names.head[now[known.root[booking]]]),
             "booking_no": pc.binary_join_element_wise(
                 recording.take(letters, number // 100_000 % 22),
                 recording.digits(number % 100_000, 5),
@@ -485,11 +488,12 @@ def _bookings(lives: Lives, known: Register, names: _Names, view: _View, cut_off
             "active_flag": pa.array(["N", "Y"]).take(pa.array(inside.astype(int))),
             "youth_adult_code": pa.array(["A", "Y"]).take(pa.array((age < 21).astype(int))),
             "admission_reason": _texts(_reception_reasons(lives)[first]),
-            "security_category": recording.some(rng, _texts(category), 0.93),
+            "security_category": pc.if_else(
+                pa.array(entered < 0.93), _texts(category), recording.EMPTY
+            ),
             "person_id": _person_id(lives, person),
         }
     )
-    return table.filter(pa.array(view.visible))
 
 
 def _reception_reasons(lives: Lives) -> Texts:
@@ -497,12 +501,14 @@ def _reception_reasons(lives: Lives) -> Texts:
     people, spells, told = lives.people, lives.spells, lives.sentences
     rng = stream(lives.seed, lives.chunk, "nomis receptions")
     age = (spells.received_day - people.born[spells.person]) / 365.25
-    kind = told.kind[spells.sentence]
+    kind = lists.values_at(told.kind, spells.sentence, -1)
     committed = lives.cases.route[spells.case] == careers.FOR_SENTENCE
     unsentenced = np.where(committed | (rng.random(len(spells)) < 0.15), "V", "N")
     sentenced = np.where(age < 21, "W", "I")
-    endless = _indeterminate(lives)[spells.sentence]
-    murder = _murder(lives)[spells.sentence]
+    endless, murder = (
+        lists.values_at(which(lives).astype(np.int64), spells.sentence, 0) > 0
+        for which in (_indeterminate, _murder)
+    )
     life = np.where(age < 18, "J", "G")
     sentenced = np.where(endless, np.where(murder, life, "25"), sentenced)
     # Home detention curfew lasts some months at most; a recall after that is from the licence.
@@ -526,7 +532,7 @@ def _release_reasons(lives: Lives, cut_off: int) -> Texts:
     rng = stream(lives.seed, lives.chunk, "nomis releases")
     code = np.array(["BL", "NCS", "CR", "AR", "HD", "D", "DD", "D"])[spells.released_as]
     chance = rng.random(len(spells))
-    endless = _indeterminate(lives)[spells.sentence] & (spells.sentence >= 0)
+    endless = lists.values_at(_indeterminate(lives).astype(np.int64), spells.sentence, 0) > 0
     paid = (spells.received_as == sentences.FINE_DEFAULT) & (chance < 0.35)
     hospital = np.zeros(len(lives.cases), dtype=bool)
     disposal = lives.results.crown.disposal
@@ -593,6 +599,15 @@ def _first_of(*keys: Ints) -> Ints:
     return np.sort(order[opens])
 
 
+def _number_within(group: Ints) -> Ints:
+    """1, 2, … within each group; the rows of a group stand together."""
+    every = np.arange(len(group))
+    opens = np.ones(len(group), dtype=bool)
+    opens[1:] = group[1:] != group[:-1]
+    number: Ints = every - np.maximum.accumulate(np.where(opens, every, 0)) + 1
+    return number
+
+
 def _grounds_of_bookings(lives: Lives, known: Register) -> tuple[Ints, Ints]:
     """Grounds that a booking holds somebody on: their indices, and the booking of each."""
     booking = np.full(len(lives.spells), -1, dtype=np.int64)
@@ -608,42 +623,61 @@ def _spread(start: Ints, count: Ints) -> tuple[Ints, Ints]:
     return which, start[which] + np.arange(len(which)) - before[which]
 
 
+def _latest(one: Ints, other: Ints, value: Ints) -> Ints:
+    """Of each row the highest value among those of its combination of keys."""
+    order = np.lexsort((value, other, one))
+    one, other = one[order], other[order]
+    closes = np.ones(len(order), dtype=bool)
+    closes[:-1] = (one[1:] != one[:-1]) | (other[1:] != other[:-1])
+    group = np.cumsum(closes) - closes
+    highest = np.zeros_like(value)
+    highest[order] = value[order][closes][group]
+    return highest
+
+
+def _charge_results(lives: Lives, case: Ints, charge: Ints, decided: Bools, cut_off: int) -> Ints:
+    """Result codes of charges, 0 for none: of the decision, or of the hearing before it."""
+    cases = lives.cases
+    route = cases.route[case]
+    tried = np.isin(route, (careers.FOR_TRIAL, careers.FOR_SENTENCE))
+    disposal = np.where(
+        tried, lives.results.crown.disposal[charge], lives.results.magistrates.disposal[charge]
+    )
+    age = (sentences.decision_day(cases)[case] - lives.people.born[cases.person[case]]) / 365.25
+    result = _RESULT[disposal]
+    result = np.where((result == 1002) & (age < 21) & (age >= 18), 1007, result)
+    result = np.where((disposal == results.LIFE) & (age < 18), 1003, result)
+    sent_on = np.where(route == careers.FOR_SENTENCE, _COMMITTED, _SENT_FOR_TRIAL)
+    before = np.where(tried & (cases.committed_day[case] <= cut_off), sent_on, _REMANDED)
+    return np.where(decided, result, before)
+
+
 def _charges(lives: Lives, known: Register, view: _View, cut_off: int) -> pa.Table:
     cases, charges, grounds = lives.cases, lives.charges, lives.grounds
     rng = stream(lives.seed, lives.chunk, "nomis charges")
     ground, booking = _grounds_of_bookings(lives, known)
     pairs = _first_of(booking, grounds.case[ground])
+    # What becomes of a charge after somebody has been let go is not heard of.
+    ends = _latest(booking, grounds.case[ground], grounds.end[ground])[pairs]
     ground, booking = ground[pairs], booking[pairs]
     case, received_as = grounds.case[ground], grounds.received_as[ground]
     # Of a fine in default and of a recall under a new booking the one charge is entered.
-    only = np.isin(received_as, (sentences.FINE_DEFAULT, sentences.RECALL))
+    only = np.flatnonzero(np.isin(received_as, (sentences.FINE_DEFAULT, sentences.RECALL)))
     begins = np.searchsorted(charges.case, np.arange(len(cases) + 1))
-    principal = lives.sentences.charge[grounds.sentence[ground]]
-    start = np.where(only, principal, begins[case])
-    count = np.where(only, 1, begins[case + 1] - begins[case])
+    start, count = begins[case], begins[case + 1] - begins[case]
+    start[only], count[only] = lives.sentences.charge[grounds.sentence[ground[only]]], 1
     which, charge = _spread(start, count)
-    total = len(which)
     shown = (view.visible[booking] & (grounds.start[ground] <= cut_off))[which]
-    booking, received_as, case = booking[which], received_as[which], case[which]
-    custodial, _ = sentences.custodial(lives.results, cases, charges)
-    decided = sentences.decision_day(cases)[case] <= cut_off
-    at_crown = lives.cases.route[case]
-    tried = np.isin(at_crown, (careers.FOR_TRIAL, careers.FOR_SENTENCE))
-    disposal = np.where(
-        tried, lives.results.crown.disposal[charge], lives.results.magistrates.disposal[charge]
-    )
-    result = _RESULT[disposal]
-    age = (sentences.decision_day(cases)[case] - lives.people.born[cases.person[case]]) / 365.25
-    result = np.where((result == 1002) & (age < 21) & (age >= 18), 1007, result)
-    result = np.where((disposal == results.LIFE) & (age < 18), 1003, result)
-    sent_on = cases.committed_day[case] <= cut_off
-    waiting = np.where(
-        at_crown == careers.FOR_SENTENCE, _COMMITTED, np.where(tried, _SENT_FOR_TRIAL, _REMANDED)
-    )
-    result = np.where(decided, result, np.where(sent_on, waiting, _REMANDED))
+    booking, received_as, case, ends = (a[which] for a in (booking, received_as, case, ends))
+    decision = sentences.decision_day(cases)[case]
+    decided = (decision <= cut_off) & (decision <= ends)
+    result = _charge_results(lives, case, charge, decided, cut_off)
     result = np.where(received_as == sentences.FINE_DEFAULT, _DEFAULTED, result)
     result = np.where(received_as == sentences.RECALL, _RECALLED, result)
-    counts = ~decided | custodial[charge] | np.isin(result, (_DEFAULTED, _RECALLED))
+    custodial, _ = sentences.custodial(lives.results, cases, charges)
+    pending = ~decided & (ends > cut_off)
+    counts = pending | (decided & custodial[charge]) | np.isin(result, (_DEFAULTED, _RECALLED))
+    total = len(which)
     priority = lists.offences().priority[charges.code[charge]]
     order = np.lexsort((np.arange(total), priority, ~counts, ~shown, booking))
     leads = np.ones(total, dtype=bool)
@@ -671,76 +705,111 @@ def _charges(lives: Lives, known: Register, view: _View, cut_off: int) -> pa.Tab
     return table.filter(pa.array(shown))
 
 
+@dataclass(frozen=True)
+class _Terms:
+    """Sentences as entered under bookings, one a charge, in the order of their numbers.
+
+    Attributes:
+        ground: index into `Grounds` of what had it entered.
+        booking: its booking; `seq` its number there.
+        charge: index into the chunk's charges.
+        principal: of the charge punished most; the others of a case follow it.
+        adds: served after the one before it, but for the principal.
+        entered: day from which it is there.
+    """
+
+    ground: Ints
+    booking: Ints
+    seq: Ints
+    charge: Ints
+    principal: Bools
+    adds: Bools
+    entered: Ints
+
+    @classmethod
+    def of(cls, lives: Lives, known: Register) -> _Terms:
+        told, charges, grounds = lives.sentences, lives.charges, lives.grounds
+        ground, booking = _grounds_of_bookings(lives, known)
+        sentence, received_as = grounds.sentence[ground], grounds.received_as[ground]
+        # A sentence is entered where it is served; under the remand only if that was all of it.
+        served = np.zeros(len(told), dtype=bool)
+        served[sentence[received_as == sentences.SENTENCED]] = True
+        under_remand = np.flatnonzero((received_as == sentences.REMAND) & (sentence >= 0))
+        holds = (sentence >= 0) & (received_as != sentences.REMAND)
+        holds[under_remand] = ~served[sentence[under_remand]]
+        ground, booking = ground[holds], booking[holds]
+        pairs = _first_of(booking, grounds.sentence[ground])
+        ground, booking = ground[pairs], booking[pairs]
+        sentence = grounds.sentence[ground]
+        default = grounds.received_as[ground] == sentences.FINE_DEFAULT
+        custodial, days = sentences.custodial(lives.results, lives.cases, charges)
+        passed = np.flatnonzero(custodial)
+        begins = np.searchsorted(charges.case[passed], np.arange(len(lives.cases) + 1))
+        case = told.case[sentence]
+        count = np.where(default, 1, begins[case + 1] - begins[case])
+        which, position = _spread(begins[case], count)
+        charge = told.charge[sentence][which]
+        several = ~default[which]
+        charge[several] = passed[position[several]]
+        ground, booking, sentence = ground[which], booking[which], sentence[which]
+        principal = charge == told.charge[sentence]
+        adds = principal | (lives.results.consecutive[charge] & (days[charge] > 0))
+        entered = np.maximum(told.day[sentence], grounds.start[ground])
+        order = np.lexsort((charge, ~adds, ~principal, told.case[sentence], entered, booking))
+        return cls(
+            ground=ground[order],
+            booking=booking[order],
+            seq=_number_within(booking[order]),
+            charge=charge[order],
+            principal=principal[order],
+            adds=adds[order],
+            entered=entered[order],
+        )
+
+
 def _sentences(lives: Lives, known: Register, view: _View, cut_off: int) -> pa.Table:
-    told, charges, grounds = lives.sentences, lives.charges, lives.grounds
+    told, grounds = lives.sentences, lives.grounds
     rng = stream(lives.seed, lives.chunk, "nomis sentences")
-    ground, booking = _grounds_of_bookings(lives, known)
-    sentence, received_as = grounds.sentence[ground], grounds.received_as[ground]
-    # A sentence is entered where it is served; under the remand only if that was all of it.
-    served = np.zeros(len(told), dtype=bool)
-    served[sentence[received_as == sentences.SENTENCED]] = True
-    holds = (sentence >= 0) & ~((received_as == sentences.REMAND) & served[sentence])
-    ground, booking = ground[holds], booking[holds]
-    pairs = _first_of(booking, grounds.sentence[ground])
-    ground, booking = ground[pairs], booking[pairs]
+    terms = _Terms.of(lives, known)
+    ground, adds, principal = terms.ground, terms.adds, terms.principal
     sentence = grounds.sentence[ground]
     default = grounds.received_as[ground] == sentences.FINE_DEFAULT
-    custodial, days = sentences.custodial(lives.results, lives.cases, charges)
-    passed = np.flatnonzero(custodial)
-    begins = np.searchsorted(charges.case[passed], np.arange(len(lives.cases) + 1))
-    case = told.case[sentence]
-    start = np.where(default, 0, begins[case])
-    count = np.where(default, 1, begins[case + 1] - begins[case])
-    which, position = _spread(start, count)
-    charge = np.where(default[which], told.charge[sentence][which], passed[position])
-    ground, booking, sentence = ground[which], booking[which], sentence[which]
-    default = default[which]
-    principal = charge == told.charge[sentence]
-    adds = principal | (lives.results.consecutive[charge] & (days[charge] > 0))
-    entered = np.maximum(told.day[sentence], grounds.start[ground])
-    order = np.lexsort((charge, ~adds, ~principal, told.case[sentence], entered, booking))
-    ground, booking, sentence, charge = (a[order] for a in (ground, booking, sentence, charge))
-    default, principal, adds, entered = (a[order] for a in (default, principal, adds, entered))
-    day = np.where(default, entered, told.day[sentence])
-    total = len(order)
-    every = np.arange(total)
-    opens = np.ones(total, dtype=bool)
-    opens[1:] = booking[1:] != booking[:-1]
-    seq = every - np.maximum.accumulate(np.where(opens, every, 0)) + 1
-    after = np.where(adds & ~principal & (seq > 1), seq - 1, -1)
-
-    length = np.where(default, grounds.end[ground] - grounds.start[ground], days[charge])
+    day = np.where(default, terms.entered, told.day[sentence])
+    days = sentences.custodial(lives.results, lives.cases, lives.charges)[1][terms.charge]
+    length = np.where(default, grounds.end[ground] - grounds.start[ground], days)
     endless = _indeterminate(lives)[sentence] & principal
     length = np.where(endless, -1, length)
-    # Custody in a row runs on; what is concurrent begins with the first.
-    running = np.cumsum(np.where(adds, np.maximum(length, 0), 0))
-    head = np.maximum.accumulate(np.where(principal, every, 0))
-    running -= (running - np.where(adds, np.maximum(length, 0), 0))[head]
-    whole = np.where(told.days[sentence] < 0, 0, told.days[sentence])
-    base = np.where(told.days[sentence] < 0, day, told.expires[sentence] - whole + 1)
-    end = base + np.where(adds, running, length) - 1
-    end = np.where(default, grounds.end[ground] - 1, np.maximum(end, day))
-    end = np.where(endless, NEVER, end)
-    kind = _sentence_types(lives, sentence, charge, days[charge])
+    # Custody in a row runs on from the principal; what is concurrent begins with it.
+    added = np.where(adds, np.maximum(length, 0), 0)
+    running = np.cumsum(added)
+    head = np.maximum.accumulate(np.where(principal, np.arange(len(ground)), 0))
+    running -= (running - added)[head]
+    whole = told.days[sentence]
+    base = np.where(whole < 0, day, told.expires[sentence] - whole + 1)
+    end = np.maximum(base + np.where(adds, running, length) - 1, day)
+    end = np.where(default, grounds.end[ground] - 1, np.where(endless, NEVER, end))
+    kind = _sentence_types(lives, sentence, terms.charge, days)
     kind = np.where(default, "A/FINE", _recalled(lives, sentence, kind, cut_off))
-    recalled = np.char.startswith(kind, "LR") | np.char.find(kind, "FTR") >= 0
+    recalled = np.char.startswith(kind, "LR") | (np.char.find(kind, "FTR") >= 0)
     category = np.where(told.day[sentence] < _SENTENCING_CODE, "2003", "2020")
     active = np.where(default, end, told.expires[sentence]) > cut_off
     table = pa.table(
         {
-            "offender_book_id": _book_id(lives, booking),
-            "sentence_seq": recording.digits(seq, 1),
+            "offender_book_id": _book_id(lives, terms.booking),
+            "sentence_seq": recording.digits(terms.seq, 1),
             "sentence_calc_type": _texts(kind),
             "sentence_category": _texts(np.where(recalled, "LICENCE", category)),
             "sentence_status": pa.array(["I", "A"]).take(pa.array(active.astype(int))),
             "start_date": _day_text(day),
             "end_date": _day_text(end),
-            "consec_to_sentence_seq": recording.number_text(after),
+            "consec_to_sentence_seq": recording.number_text(
+                np.where(adds & ~principal, terms.seq - 1, -1)
+            ),
             "effective_sentence_days": recording.some(rng, recording.number_text(length), 0.995),
             "person_id": _person_id(lives, told.person[sentence]),
         }
     )
-    return table.filter(pa.array(view.visible[booking] & (entered <= cut_off)))
+    return table.filter(pa.array(view.visible[terms.booking] & (terms.entered <= cut_off)))
 
 
 def _sentence_types(lives: Lives, sentence: Ints, charge: Ints, days: Ints) -> Texts:
@@ -881,10 +950,7 @@ def _movements(lives: Lives, known: Register, view: _View, cut_off: int) -> pa.T
     step = np.concatenate([each.step for each in moves])
     order = np.lexsort((step, day, stay, booking))
     booking, stay, day = booking[order], stay[order], day[order]
-    every = np.arange(len(order))
-    opens = np.ones(len(order), dtype=bool)
-    opens[1:] = booking[1:] != booking[:-1]
-    seq = every - np.maximum.accumulate(np.where(opens, every, 0)) + 1
+    seq = _number_within(booking)
     agencies = _agencies()
     shown = np.flatnonzero(view.visible[booking] & (day <= cut_off))
     at = pa.array(order[shown])
@@ -998,7 +1064,7 @@ def _journeys(lives: Lives, view: _View) -> pa.Table:
     spell = view.spell
     opens = np.flatnonzero(spells.nth[spell] == 0)
     which = np.cumsum(spells.nth[spell] == 0) - 1
-    closes = np.append(opens[1:], len(spell)) - 1
+    closes = np.append(opens, len(spell))[1:] - 1
     recall = spells.received_as[spell] == sentences.RECALL
     return pa.table(
         {

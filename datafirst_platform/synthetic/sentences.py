@@ -330,7 +330,7 @@ def _remands(
     sentence = np.full(len(cases), -1, dtype=np.int64)
     sentence[sentences.case] = np.arange(len(sentences))
     sentence = sentence[case]
-    kind = np.where(sentence < 0, -1, sentences.kind[sentence])
+    kind = lists.values_at(sentences.kind, sentence, -1)
     to_custody = np.isin(kind, (CUSTODY, YOUTH_CUSTODY)) & ~bailed
     freed = np.where(kind < 0, ACQUITTED, np.where(to_custody, LICENCE, TO_COURT_NOT_CUSTODY))
     return Grounds.of(
@@ -453,27 +453,24 @@ def _best(stay: Ints, value: Ints) -> Ints:
     return order[last]
 
 
-def _expiry(sentences: Sentences, sentence: Ints) -> Ints:
-    """When sentences expire; -1 for no sentence."""
-    return np.where(sentence < 0, -1, sentences.expires[sentence])
-
-
 def _recalls(rng: np.random.Generator, sentences: Sentences, grounds: Grounds) -> Grounds:
     """Recalls to custody of those on licence, again and again while it lasts."""
     stay, opens = _stays(grounds)
-    longest = _best(stay, _expiry(sentences, grounds.sentence))
+    longest = _best(stay, lists.values_at(sentences.expires, grounds.sentence, -1))
     sentence = grounds.sentence[longest]
     person = grounds.person[opens]
     freed = grounds.end[_best(stay, grounds.end)]
-    licensed = (has_licence(sentences) | (sentences.kind == YOUTH_CUSTODY))[sentence]
-    licensed &= sentence >= 0
-    until = _expiry(sentences, sentence)
+    kind = lists.values_at(sentences.kind, sentence, -1)
+    licensed = (kind == YOUTH_CUSTODY) | (
+        lists.values_at(has_licence(sentences).astype(np.int64), sentence, 0) > 0
+    )
+    until = lists.values_at(sentences.expires, sentence, -1)
     # At the next reception the new case takes over.
     following = np.full(len(opens), NEVER, dtype=np.int64)
     same = person[1:] == person[:-1]
     following[:-1][same] = grounds.start[opens][1:][same]
     at_risk = np.minimum(until, following)
-    kind = sentences.kind[sentence]
+    short = until - lists.values_at(sentences.day, sentence, 0) < 365
     years, rates = zip(*_RECALLS_A_YEAR, strict=True)
     made = []
     free_since = freed
@@ -484,7 +481,6 @@ def _recalls(rng: np.random.Generator, sentences: Sentences, grounds: Grounds) -
         rate = np.where(kind == YOUTH_CUSTODY, rate / 4, rate)
         day = free_since + 2 + (-np.log1p(-wait) / rate * 365.25).astype(np.int64)
         active = active & (day < at_risk)
-        short = sentences.expires[sentence] - sentences.day[sentence] < 365
         term = np.where(short, 14, 28)
         rest = np.minimum(until - day, 3000)
         standard = np.minimum(rest, (20 + rest * (0.25 + 0.75 * length)).astype(np.int64))
@@ -515,7 +511,7 @@ def _spells(
     """Stays as recorded, and the grounds with the stay each belongs to."""
     stay, opens = _stays(grounds)
     last = _best(stay, grounds.end)
-    longest = _best(stay, _expiry(sentences, grounds.sentence))
+    longest = _best(stay, lists.values_at(sentences.expires, grounds.sentence, -1))
     person, received = grounds.person[opens], grounds.start[opens]
     received_as = grounds.received_as[opens]
     released, released_as = grounds.end[last], grounds.released_as[last]
@@ -588,7 +584,7 @@ def _establishments(
         return np.where(built, picked, prisons.always[purpose])
 
     into = np.where(female, of("women", first), np.where(age < 18, of("youth", first), local))
-    days = np.where(sentence < 0, 0, sentences.days[sentence])
+    days = lists.values_at(sentences.days, sentence, 0)
     long = (days < 0) | (days >= 1461)
     stays = np.minimum(released, NEVER - 1) - received > 70
     moves = stays & (sentence >= 0)
@@ -638,7 +634,7 @@ def _supervisions(
     freed_from = np.full(total, -1, dtype=np.int64)
     first = (grounds.sentence >= 0) & (grounds.received_as != RECALL)
     np.maximum.at(freed_from, grounds.sentence[first], grounds.spell[first])
-    released = np.where(freed_from < 0, NEVER, spells.released_day[freed_from])
+    released = lists.values_at(spells.released_day, freed_from, NEVER)
     out = np.flatnonzero(
         has_licence(sentences) & (freed_from >= 0) & (released < sentences.expires)
     )

@@ -14,9 +14,7 @@ from datafirst_platform.synthetic import lives, make_supply
 def supply(tmp_path_factory: pytest.TempPathFactory) -> Supplied:
     settings = settings_in(tmp_path_factory.mktemp("supply"))
     made = {
-        key: make_supply(
-            settings, editions.edition(key), people=PEOPLE, seed=SEED, sources=SOURCES
-        )
+        key: make_supply(settings, editions.edition(key), people=PEOPLE, seed=SEED, sources=SOURCES)
         for key in ("2025", "2026")
     }
     return Supplied(settings, made, duckdb.connect())

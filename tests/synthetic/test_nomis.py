@@ -7,7 +7,7 @@ import pytest
 from supply_files import Supplied
 
 from datafirst_platform.extracts.contracts import code_list
-from datafirst_platform.synthetic import lists, nomis
+from datafirst_platform.synthetic import lists, lives, nomis
 from datafirst_platform.synthetic.lives import Lives
 
 CUT_OFF = 20088  # days from 1970-01-01 to 2024-12-31
@@ -345,3 +345,14 @@ def test_prisons_of_wales_hold_people_too(supply: Supplied) -> None:
         "where to_agy_loc_id in ('PRI', 'CFI', 'SWI', 'BWI', 'UKI', 'UPI')"
     )
     assert len(found) >= 5
+
+
+@pytest.mark.parametrize("people", [1, 5])
+def test_where_nobody_is_in_prison_the_tables_are_empty(people: int) -> None:
+    """And have the columns they have anywhere else."""
+    usual = nomis.tables(lives.draw(0, 0, 300), CUT_OFF)
+    for seed in range(8):
+        made = nomis.tables(lives.draw(seed, 0, people), CUT_OFF)
+        assert {name: table.schema for name, table in made.items()} == {
+            name: table.schema for name, table in usual.items()
+        }
