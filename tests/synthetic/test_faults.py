@@ -30,8 +30,11 @@ ROW_FAULTS = (
     "shifted_columns",
 )
 SOURCES = ("libra", "xhibit", "nomis")
-"""Enough to have every fault and every form of a table: what is done follows from contracts."""
-TABLES = sorted(table for table, each in contracts().items() if each.source in SOURCES)
+TABLES = (
+    "libra_cases", "libra_offences", "xhibit_defendants_on_case", "xhibit_offences",
+    "nomis_offenders", "nomis_movements",
+)  # fmt: skip
+"""Every form of a table there is; what a fault does to it follows from its contract."""
 FILE_FAULTS = ("wrong_encoding", "truncated_file", "wrong_control_totals", "changed_header")
 
 
