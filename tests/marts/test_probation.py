@@ -340,11 +340,9 @@ def test_two_records_of_a_person_have_one_estimate(marts):
 
 
 def test_residence_is_that_at_referral_and_a_deleted_address_is_none(marts):
-    found = {label: marts["probation_events"][key(label)]["lsoa_residence"] for label in EVENTS}
-    assert found == {"order": "E01000002", "prison": None, "unsentenced": "W01000004"}
-
-
-EVENTS = ("order", "prison", "unsentenced")
+    homes = {"order": "E01000002", "prison": None, "unsentenced": "W01000004"}
+    found = {each: marts["probation_events"][key(each)]["lsoa_residence"] for each in homes}
+    assert found == homes
 
 
 def test_codes_are_harmonised_and_the_sources_words_kept(marts):
