@@ -13,7 +13,7 @@ from datafirst_platform.engine import connect, parquet
 from datafirst_platform.identity import TableKey
 from datafirst_platform.instance import instance_in_use
 from datafirst_platform.marts.project import release_specs
-from datafirst_platform.quality.suites import EXPECTATIONS
+from datafirst_platform.quality.suites import suite_tables
 from datafirst_platform.quality.verdicts import (
     DBT_GATE,
     check_table,
@@ -28,11 +28,7 @@ from datafirst_platform.safe_errors import GateRefused
 
 EDITION = "2025"
 SPECS = {spec.name: spec for spec in release_specs()}
-GATED = sorted(
-    TableKey.of(file.parent.name, file.stem)
-    for file in EXPECTATIONS.glob("*/*.yaml")
-    if file.parent.name != "releases"
-)
+GATED = [key for key in suite_tables() if key.stage != "releases"]
 
 
 def republish(settings, key, query):
@@ -61,34 +57,28 @@ def without_releases(settings):
     assert not bundle.releases(settings)
 
 
-FOLLOW = {
-    "libra": ("criminal_courts_linking", "magistrates"),
-    "magistrates": ("criminal_courts_linking", "magistrates"),
-    "xhibit": ("criminal_courts_linking", "crown"),
-    "crown": ("criminal_courts_linking", "crown"),
-    "criminal_courts": ("criminal_courts_linking",),
-    "mags_crown": ("criminal_courts_linking",),
-    "xjs": ("criminal_courts_linking",),
-}
-
-
-def releases_of(key):
-    """The releases that may not be built while a gate of the table fails."""
-    if key.stage == "marts" and key.table.partition("_")[0] in ("magistrates", "crown"):
-        return (key.table.partition("_")[0],)
-    (names,) = [names for start, names in FOLLOW.items() if key.table.startswith(f"{start}_")]
-    return names
+def releases_of(settings, key):
+    """The releases that follow from a table, by what they pinned when they were built."""
+    return sorted(
+        {
+            each.name
+            for each in bundle.releases(settings)
+            if str(key) in each.manifest["inputs"]["tables"]
+        }
+    )
 
 
 @pytest.mark.parametrize("key", GATED, ids=str)
 def test_each_gate_fails_on_bad_data_and_the_release_is_refused(installation, key):
+    names = releases_of(installation, key)
     without_releases(installation)
     # Every table loses its rows: a fault no suite may let pass.
     republish(installation, key, "select * from {table} where false")
 
     verdict = check_table(installation, key, EDITION)
     assert not verdict.passed
-    for name in releases_of(key):
+    assert names
+    for name in names:
         with pytest.raises(GateRefused) as refused:
             build_release(installation, EDITION, SPECS[name])
         assert str(key) in str(refused.value)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from datafirst_platform.quality.suites import EXPECTATIONS
+from datafirst_platform.quality.suites import suite_tables
 from datafirst_platform.settings import PROJECT_ROOT
 
 PACKAGE = PROJECT_ROOT / "datafirst_platform"
@@ -142,7 +142,7 @@ def test_asset_keys_and_suites_obey_one_law_of_names():
     graph = defs.resolve_asset_graph()
     keys = {tuple(key.path) for key in graph.get_all_asset_keys()}
     released = {("releases", table.name) for spec in release_specs() for table in spec.tables}
-    suites = {(file.parent.name, file.stem) for file in EXPECTATIONS.glob("*/*.yaml")}
+    suites = set(suite_tables())
 
     assert all(len(key) == 2 for key in keys)
     assert suites <= keys | released

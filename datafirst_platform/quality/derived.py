@@ -320,7 +320,7 @@ def of_edges(model: LinkageModel) -> Derived:
         closed(columns),
         *(rule for end in _ENDS for rule in _given_pseudonym(end, form)),
         *_weights(model),
-        _something_found(tables),
+        _something_found(model, tables),
         _as_counted(model),
         none_found(
             "each_pair_once",
@@ -551,7 +551,7 @@ def of_cases(model: LinkageModel) -> Derived:
         1,
         "A link weaker than the low threshold is not published.",
     )
-    rules += [_something_found(tables), _as_counted(model)]
+    rules += [_something_found(model, tables), _as_counted(model)]
     description = f"A case of {model.dataset} has at most one counterpart, and both exist."
     companions = (*_extracts(tables), _counts(model))
     return Derived("the platform", description, columns, companions, tuple(rules))
@@ -565,16 +565,20 @@ def _weights(model: LinkageModel) -> list[Rule]:
     ]
 
 
-def _something_found(tables: Sequence[str]) -> Rule:
+def _something_found(model: LinkageModel, tables: Sequence[str]) -> Rule:
     records = ", ".join(f"(select count(*) from {table})" for table in tables)
+    within = model.kind == "within"
     return share(
         "pairs_found",
         f"""select least(pairs, 1) as counted, least({records}) as total
         from (select count(*) as pairs from {{batch}})""",
-        "People come back; among a thousand records there is a pair, and among millions many.",
+        # A register of people should hold each once; courts and prisons see the same people.
+        "Nobody is recorded in one way only; among a thousand records a pair is of one person."
+        if within
+        else "Datasets are of the same people; among fifty records a pair is of one person.",
         # As little as a share can be: a single pair is enough.
         min_share=1e-10,
-        judged_from=1000,
+        judged_from=1000 if within else 50,
     )
 
 
@@ -748,11 +752,11 @@ def _rekeyed(table: ReleasedTable) -> list[Rule]:
                 "who was apart stays apart.",
             ),
         ]
-    free = [each for each in ids if each not in table.primary_key]
-    if len(free) > 1:
-        query = _differing(_groups(free, told))
-        reason = "Ids that stood in one row still do; shuffled against each other they would not."
-        rules.append(none_found("ids_together", query, reason))
+    people = [column.name for column in table.columns if column.pseudonym_of == "person"]
+    if len(people) > 1:
+        query = _differing(_groups(people, told))
+        reason = "A person at one threshold is the same people at the others as before."
+        rules.append(none_found("people_together", query, reason))
     if content:
         query = _differing(f"select {told} from {{relation}}")
         reason = "Re-keying changes ids and nothing else."

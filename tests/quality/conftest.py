@@ -10,7 +10,8 @@ from datafirst_platform import tables
 from datafirst_platform.engine import connect, text
 from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
 from datafirst_platform.marts.project import mart_tables
-from datafirst_platform.quality.suites import EXPECTATIONS, Rule, Suite
+from datafirst_platform.quality.rules import Rule
+from datafirst_platform.quality.suites import Suite, suite_tables
 from datafirst_platform.quality.validation import BATCH, run_suite
 from datafirst_platform.releases.candidate import rekeyed
 from tests.conftest import copy_of
@@ -18,9 +19,7 @@ from tests.conftest import copy_of
 EDITION = "2025"
 KEY = TableKey.of("extracts", "made_up")
 
-SUITE_KEYS = sorted(
-    TableKey.of(file.parent.name, file.stem) for file in EXPECTATIONS.glob("*/*.yaml")
-)
+SUITE_KEYS = suite_tables()
 
 
 def suite_of(*rules: tuple[str, Mapping], columns=("a",)) -> Suite:

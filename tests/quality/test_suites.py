@@ -12,10 +12,15 @@ from hypothesis import strategies as st
 from datafirst_platform.editions import EDITIONS
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
-from datafirst_platform.quality.suites import KINDS, SuiteError, load_suite, suite_file
+from datafirst_platform.quality.derived import derive
+from datafirst_platform.quality.rules import KINDS
+from datafirst_platform.quality.suites import SuiteError, load_suite, suite_file
 from tests.quality.conftest import SUITE_KEYS
 
-KEY = TableKey.of("marts", "made_up")
+KEY = TableKey.of("extracts", "made_up")
+"""A table nothing is derived for."""
+CASES = TableKey.of("extracts", "libra_cases")
+COUNTS = TableKey.of("linkage", "magistrates_counts")
 RULE = {
     "id": "filled",
     "type": "expect_column_values_to_not_be_null",
@@ -24,7 +29,7 @@ RULE = {
     "reason": "it is the key",
 }
 SUITE = {
-    "table": "marts/made_up",
+    "table": "extracts/made_up",
     "description": "made up",
     "columns": ["a", "b"],
     "with": {"cases": "extracts/libra_cases"},
@@ -32,8 +37,8 @@ SUITE = {
 }
 
 
-def write(folder, content):
-    file = suite_file(KEY, folder)
+def write(folder, content, key=KEY):
+    file = suite_file(key, folder)
     file.parent.mkdir(exist_ok=True)
     file.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
     return file
@@ -86,10 +91,9 @@ def test_a_suite_is_read_as_written(tmp_path):
             "read from {batch}",
         ),
         ({**SUITE, "expectations": [RULE, RULE]}, "expectation filled, id: used twice"),
-        ({**SUITE, "expectations": [{**RULE, "id": "columns"}]}, "columns, id: used twice"),
         ({**SUITE, "expectations": ["filled"]}, "expectation 1"),
         ({**SUITE, "expectations": {"filled": RULE}}, "expectations: must be a list"),
-        ({**SUITE, "table": "marts/other"}, "table: must be marts/made_up"),
+        ({**SUITE, "table": "marts/other"}, "table: must be extracts/made_up"),
         ({**SUITE, "description": ""}, "description"),
         ({**SUITE, "columns": ["a", "a"]}, "columns"),
         ({key: value for key, value in SUITE.items() if key != "columns"}, "columns"),
@@ -108,19 +112,50 @@ def test_what_is_wrong_is_refused_and_named(tmp_path, content, named):
     assert named in refused(tmp_path, content)
 
 
-def test_a_missing_suite_says_where_it_should_be(tmp_path):
-    with pytest.raises(SuiteError, match=re.escape(str(tmp_path / "marts" / "made_up.yaml"))):
+def test_a_table_with_nothing_derived_and_nothing_written_is_an_error(tmp_path):
+    with pytest.raises(SuiteError, match=re.escape(str(tmp_path / "extracts" / "made_up.yaml"))):
         load_suite(KEY, "2025", tmp_path)
 
 
-def test_a_contract_states_the_columns_so_the_suite_may_not(tmp_path):
-    key = TableKey.of("extracts", "libra_cases")
-    suite_file(key, tmp_path).parent.mkdir()
-    suite_file(key, tmp_path).write_text(
-        yaml.safe_dump({"table": str(key), "description": "x", "columns": ["record_key"]})
-    )
-    with pytest.raises(SuiteError, match="the contract of libra_cases states them"):
-        load_suite(key, "2025", tmp_path)
+def test_a_suite_that_is_wholly_derived_needs_no_file(tmp_path):
+    suite = load_suite(COUNTS, "2025", tmp_path)
+    derived = derive(COUNTS)
+    assert suite.rules == derived.rules
+    assert suite.columns == ("measure", "level", "value")
+    assert suite.description == derived.description
+    assert all(len(rule.reason) > 10 for rule in suite.rules)
+
+
+def test_what_is_written_is_added_or_stands_in_the_place_of_what_is_derived(tmp_path):
+    weaker = {**RULE, "id": "value.not_null", "kwargs": {"column": "value", "mostly": 0.5}}
+    more = {**RULE, "id": "level_filled", "kwargs": {"column": "level"}}
+    write(tmp_path, {"table": str(COUNTS), "expectations": [more, weaker]}, COUNTS)
+    derived = [rule.id for rule in derive(COUNTS).rules]
+
+    suite = load_suite(COUNTS, "2025", tmp_path)
+    assert [rule.id for rule in suite.rules] == [*derived, "level_filled"]
+    (replaced,) = (rule for rule in suite.rules if rule.id == "value.not_null")
+    assert replaced.kwargs == {"column": "value", "mostly": 0.5}
+
+
+def test_columns_that_are_derived_need_not_be_written_and_may_not_differ(tmp_path):
+    stated = [each.name for each in contracts()["libra_cases"].content_schema]
+    write(tmp_path, {"table": str(CASES), "columns": stated}, CASES)
+    assert load_suite(CASES, "2025", tmp_path).columns == tuple(stated)
+    write(tmp_path, {"table": str(CASES), "columns": stated[1:]}, CASES)
+    with pytest.raises(SuiteError, match="the contract of libra_cases states others"):
+        load_suite(CASES, "2025", tmp_path)
+
+
+def test_a_view_of_derived_rules_may_be_written_again_and_may_not_be_another_table(tmp_path):
+    def with_previous(table):
+        other = {"previous": {"table": table, "edition": "previous"}}
+        write(tmp_path, {"table": str(CASES), "with": other}, CASES)
+        return load_suite(CASES, "2025", tmp_path)
+
+    assert [each.view for each in with_previous("extracts/libra_cases").companions] == ["previous"]
+    with pytest.raises(SuiteError, match="derived rules see extracts/libra_cases"):
+        with_previous("extracts/libra_offences")
 
 
 _LEAVES = st.one_of(
@@ -200,12 +235,12 @@ def test_the_digest_follows_the_rules_and_not_their_wording(tmp_path):
         assert digest(changed) != as_written
 
 
-@pytest.mark.parametrize("key", SUITE_KEYS, ids=str)
-def test_every_suite_can_be_read_for_every_edition(key):
-    for edition in EDITIONS:
-        suite = load_suite(key, edition.key)
-        assert suite.rules
-        assert any(rule.severity == "critical" for rule in suite.rules)
+@pytest.mark.parametrize("edition", [each.key for each in EDITIONS])
+def test_every_suite_can_be_read_for_every_edition(edition):
+    for key in SUITE_KEYS:
+        suite = load_suite(key, edition)
+        assert any(rule.severity == "critical" for rule in suite.rules), key
+        assert len({rule.id for rule in suite.rules}) == len(suite.rules), key
 
 
 @pytest.mark.parametrize("table", sorted(contracts()))
@@ -252,5 +287,5 @@ def test_every_type_a_suite_may_use_is_known_to_great_expectations_with_its_argu
 
 
 def test_rules_are_equal_only_if_all_of_them_is():
-    suite = load_suite(TableKey.of("extracts", "libra_cases"), "2025")
+    suite = load_suite(CASES, "2025")
     assert dataclasses.replace(suite, rules=suite.rules[:-1]).digest != suite.digest

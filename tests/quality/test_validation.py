@@ -11,7 +11,7 @@ import duckdb
 import pytest
 
 from datafirst_platform.quality import validation
-from datafirst_platform.quality.suites import KINDS
+from datafirst_platform.quality.rules import KINDS, Companion
 from datafirst_platform.quality.validation import BATCH, run_suite
 from datafirst_platform.safe_errors import PlatformError
 from tests.quality.conftest import suite_of
@@ -200,6 +200,21 @@ def test_other_tables_are_seen_as_views_and_an_absent_one_as_empty(settings, tmp
     (present,) = run_suite(settings, suite_of(rule), {BATCH: file, "earlier": file})
     assert absent.passed
     assert present.counts == {"observed": 3}
+
+
+def test_a_condition_leaves_of_another_table_the_rows_that_meet_it(settings, tmp_path):
+    file = tmp_path / "batch.parquet"
+    duckdb.sql(GOOD).write_parquet(str(file))
+    rules = suite_of(
+        ("expect_table_row_count_to_equal_other_table", {"other_table_name": "whole"}),
+        ("expect_table_row_count_to_equal_other_table", {"other_table_name": "part"}),
+    )
+    seen = (Companion("whole", rules.key), Companion("part", rules.key, where="number > 1"))
+    suite = dataclasses.replace(rules, companions=seen)
+    assert suite.digest != rules.digest
+    equal, fewer = run_suite(settings, suite, {BATCH: file, "whole": file, "part": file})
+    assert (equal.passed, fewer.passed) == (True, False)
+    assert fewer.counts == {"observed_other": 2, "observed_self": 3}
 
 
 def test_a_versions_folder_is_not_taken_for_a_column(settings, tmp_path):

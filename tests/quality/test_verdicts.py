@@ -35,8 +35,13 @@ from tests.quality.conftest import publish
 COUNTS = TableKey.of("linkage", "magistrates_counts")
 EDGES = TableKey.of("linkage", "magistrates_edges")
 CASES = TableKey.of("extracts", "libra_cases")
-GOOD = "select 'records' as measure, null::varchar as level, 7::bigint as value"
-BAD = "select null::varchar as measure, null::varchar as level, 7::bigint as value"
+GOOD = """select measure, level, 1::bigint as value from (values
+    ('records', ''), ('unlinkable', ''),
+    ('edges', 'high'), ('edges', 'medium'), ('edges', 'low'),
+    ('people', 'high'), ('people', 'medium'), ('people', 'low'),
+    ('largest', 'high'), ('largest', 'medium'), ('largest', 'low')
+) counts(measure, level)"""
+BAD = f"select * from ({GOOD}) union all select null, '', 7"
 
 
 CASE_ROWS = "select left(sha256(i::varchar), 32) as record_key from range(3) t(i)"
@@ -71,9 +76,11 @@ def test_a_verdict_says_what_was_judged_by_what_and_how_it_came_out(settings):
     assert verdict.data_version == version.version
     assert [each.rule for each in verdict.outcomes] == [
         "columns",
-        "holds_rows",
-        "measure_named",
-        "each_measure_once",
+        "measure.not_null",
+        "value.not_null",
+        "value.bounds",
+        "each_once",
+        "complete",
     ]
     path = verdict_path(settings, COUNTS, "2025", version.version, EXPECTATIONS_GATE)
     assert path == (
@@ -92,8 +99,8 @@ def test_a_failed_verdict_names_the_rule_and_counts_its_rows(settings):
 
     assert not verdict.passed
     (failed,) = verdict.failures
-    assert failed.rule == "measure_named"
-    assert failed.counts == {"element_count": 1, "unexpected_count": 1}
+    assert failed.rule == "measure.not_null"
+    assert failed.counts == {"element_count": 12, "unexpected_count": 1}
 
 
 def test_the_same_data_and_rules_give_the_same_bytes(settings):
@@ -127,15 +134,13 @@ def test_a_changed_suite_is_asked_again(settings, engine_runs, monkeypatch):
 
     def stricter(key, edition):
         suite = real(key, edition)
-        rule = suite.rules[1]
-        return dataclasses.replace(
-            suite,
-            rules=(
-                suite.rules[0],
-                dataclasses.replace(rule, kwargs={**rule.kwargs, "min_value": 2}),
-                *suite.rules[2:],
-            ),
-        )
+        rules = [
+            dataclasses.replace(rule, kwargs={**rule.kwargs, "min_value": 2})
+            if rule.id == "value.bounds"
+            else rule
+            for rule in suite.rules
+        ]
+        return dataclasses.replace(suite, rules=tuple(rules))
 
     monkeypatch.setattr(verdicts, "load_suite", stricter)
     assert problems(settings, version) == [(EXPECTATIONS_GATE, "stale")]
@@ -145,11 +150,11 @@ def test_a_changed_suite_is_asked_again(settings, engine_runs, monkeypatch):
 
 
 def test_another_table_looked_at_is_part_of_the_verdict(settings, engine_runs):
-    cases = publish(settings, CASES, CASE_ROWS)
+    cases, counts = publish(settings, CASES, CASE_ROWS), publish(settings, COUNTS, GOOD)
     edges = publish(settings, EDGES, EDGE_ROWS)
     first = check_table(settings, EDGES, "2025")
     assert first.passed
-    assert first.inputs == {"libra_cases": cases.version}
+    assert first.inputs == {"libra_cases": cases.version, "counts": counts.version}
     assert problems(settings, edges) == []
 
     newer = publish(settings, CASES, CASE_ROWS.replace("range(3)", "range(1)"))
@@ -175,7 +180,7 @@ def test_a_table_that_was_never_judged_or_failed_is_unmet(settings):
     check_table(settings, COUNTS, "2025")
     (failed,) = unmet_gates(settings, [version])
     assert failed.problem == "failed"
-    assert "measure_named" in failed.text
+    assert "measure.not_null" in failed.text
 
 
 def test_an_altered_file_is_unmet(settings):
@@ -216,8 +221,9 @@ def test_a_verdict_may_not_be_edited_or_moved(settings):
 def test_a_suite_that_is_gone_opens_no_gate(settings, monkeypatch, tmp_path):
     version = publish(settings, COUNTS, GOOD)
     check_table(settings, COUNTS, "2025")
+    other = TableKey.of("marts", "made_up")
     monkeypatch.setattr(
-        verdicts, "load_suite", lambda key, edition: _load(key, edition, tmp_path / "none")
+        verdicts, "load_suite", lambda _, edition: _load(other, edition, tmp_path / "none")
     )
     assert problems(settings, version) == [(EXPECTATIONS_GATE, "stale")]
 
@@ -258,16 +264,16 @@ def test_dbts_verdict_is_read_as_dbts_door_writes_it(settings):
 
 def test_a_candidates_file_is_judged_with_the_files_beside_it(settings, tmp_path):
     """Without publishing either; companions of the same stage come from the candidate."""
-    cases = publish(settings, CASES, CASE_ROWS)
+    cases, counts = publish(settings, CASES, CASE_ROWS), publish(settings, COUNTS, GOOD)
     good, bad = tmp_path / "good.parquet", tmp_path / "bad.parquet"
     duckdb.sql(EDGE_ROWS).write_parquet(str(good))
-    duckdb.sql(EDGE_ROWS.replace("'1'", "'9'")).write_parquet(str(bad))
+    duckdb.sql(EDGE_ROWS.replace("'1'", "'7'")).write_parquet(str(bad))
 
     assert check_file(settings, EDGES, "2025", good).passed
     verdict = check_file(settings, EDGES, "2025", bad)
     assert [each.rule for each in verdict.failures] == ["records_exist"]
     assert verdict.data_version == tables.digest_of(bad)
-    assert verdict.inputs == {"libra_cases": cases.version}
+    assert verdict.inputs == {"libra_cases": cases.version, "counts": counts.version}
     assert tables.current(settings, EDGES, "2025") is None
 
 
@@ -330,7 +336,7 @@ def test_a_release_asks_without_dagster_and_without_great_expectations():
     code = (
         "import sys; from pathlib import Path\n"
         "from datafirst_platform.settings import Settings\n"
-        "from datafirst_platform.quality.suites import EXPECTATIONS, load_suite\n"
+        "from datafirst_platform.quality.suites import load_suite\n"
         "from datafirst_platform.quality.verdicts import unmet_gates\n"
         "from datafirst_platform.identity import TableKey\n"
         "load_suite(TableKey.of('marts', 'crown_cases'), '2025')\n"

@@ -1,23 +1,6 @@
-"""Each rule in SQL of probation's and OASys's suites fails the fault it is for."""
+"""What is wrong with a table of probation or OASys, for each rule in SQL written for it."""
 
-import dataclasses
-
-import pytest
-
-from datafirst_platform.engine import text
-from datafirst_platform.quality.derived import derive
-from datafirst_platform.quality.suites import load_suite
-from datafirst_platform.quality.validation import BATCH, run_suite
-from tests.quality.conftest import EDITION, SUITE_KEYS
-from tests.quality.test_expectations import (
-    STRANGER,
-    everywhere,
-    ground,  # noqa: F401 - a fixture
-    often,
-    one,
-    whole,
-    workbench,  # noqa: F401 - a fixture
-)
+from tests.quality.faults.sql import STRANGER, everywhere, often, one, whole
 
 DELETED = {"soft_deleted_are_few": everywhere(soft_deleted="'1'")}
 ONE_LEFT = "from {t} limit 1"
@@ -219,46 +202,3 @@ FAULTS = {
         "assessment_exists": one(assessment_id_hash=STRANGER),
     },
 }
-SUITES = {str(key): load_suite(key, EDITION) for key in SUITE_KEYS if str(key) in FAULTS}
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_every_rule_in_sql_has_a_fault(name):
-    suite = SUITES[name]
-    derived = {rule.id for rule in derive(suite.key).rules}
-    in_sql = {
-        rule.id
-        for rule in suite.rules
-        if rule.id not in derived and {"query", "unexpected_rows_query"} & set(rule.kwargs)
-    }
-    assert in_sql == set(FAULTS[name])
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "rule_id"), [(name, rule_id) for name in FAULTS for rule_id in FAULTS[name]]
-)
-def test_each_rule_fails_the_fault_it_is_for(
-    ground,  # noqa: F811
-    workbench,  # noqa: F811
-    judged,
-    tmp_path,
-    name,
-    rule_id,
-):
-    suite = SUITES[name]
-    (rule,) = (each for each in suite.rules if each.id == rule_id)
-    files = ground(suite)
-    words = {
-        view: f"read_parquet({text(file)}, hive_partitioning = false)"
-        for view, file in files.items()
-        if file is not None
-    }
-    words["t"] = words[BATCH]
-    fault = FAULTS[name][rule_id]
-    for view, query in (fault if isinstance(fault, dict) else {BATCH: fault}).items():
-        files[view] = tmp_path / f"{view}.parquet"
-        workbench.execute(f"copy ({query.format(**words)}) to {text(files[view])} (format parquet)")
-    (outcome,) = run_suite(judged, dataclasses.replace(suite, rules=(rule,)), files)
-    assert not outcome.passed, outcome
-    assert not outcome.error

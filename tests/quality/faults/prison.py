@@ -1,23 +1,7 @@
-"""Each rule in SQL of the prison suites fails the fault it is for."""
+"""What is wrong with a table of the prison data, for each rule in SQL written for it."""
 
-import dataclasses
-
-import pytest
-
-from datafirst_platform.engine import text
-from datafirst_platform.quality.suites import load_suite
-from datafirst_platform.quality.validation import BATCH, run_suite
-from tests.quality.conftest import EDITION, SUITE_KEYS
-from tests.quality.test_expectations import (
-    MANY,
-    STRANGER,
-    everywhere,
-    ground,  # noqa: F401 - a fixture
-    often,
-    one,
-    whole,
-    workbench,  # noqa: F401 - a fixture
-)
+from datafirst_platform.quality.validation import BATCH
+from tests.quality.faults.sql import MANY, STRANGER, everywhere, often, one, whole
 
 HELD, LEFT = "'IN'", "'OUT'"
 FUTURE = "date '2090-01-01'"
@@ -139,45 +123,3 @@ FAULTS = {
         ),
     },
 }
-SUITES = {str(key): load_suite(key, EDITION) for key in SUITE_KEYS if str(key) in FAULTS}
-
-
-def broken(suite, rule_id, relations, engine, folder):
-    """Files of a suite's views, those changed by the fault of one of its rules."""
-    files = dict(relations)
-    words = {
-        view: f"read_parquet({text(file)}, hive_partitioning = false)"
-        for view, file in files.items()
-        if file is not None
-    }
-    words["t"] = words[BATCH]
-    fault = FAULTS[str(suite.key)][rule_id]
-    for view, query in (fault if isinstance(fault, dict) else {BATCH: fault}).items():
-        files[view] = folder / f"{view}.parquet"
-        engine.execute(f"copy ({query.format(**words)}) to {text(files[view])} (format parquet)")
-    return files
-
-
-def test_each_fault_is_of_a_rule():
-    for name, suite in SUITES.items():
-        assert set(FAULTS[name]) <= {rule.id for rule in suite.rules}, name
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "rule_id"), [(name, rule_id) for name in FAULTS for rule_id in FAULTS[name]]
-)
-def test_each_rule_fails_the_fault_it_is_for(
-    ground,  # noqa: F811
-    workbench,  # noqa: F811
-    judged,
-    tmp_path,
-    name,
-    rule_id,
-):
-    suite = SUITES[name]
-    files = broken(suite, rule_id, ground(suite), workbench, tmp_path)
-    (rule,) = (each for each in suite.rules if each.id == rule_id)
-    (outcome,) = run_suite(judged, dataclasses.replace(suite, rules=(rule,)), files)
-    assert not outcome.passed, outcome
-    assert not outcome.error

@@ -1,0 +1,13 @@
+"""Faults: what is wrong with a table, as SQL, for each rule that is itself SQL.
+
+A fault is a query over `{t}`, the table as it is, or over a companion by its view; where it alters
+companions it is a mapping of view to query. `DERIVED` is told by the kind of rule and holds for
+every table; `WRITTEN` is of the rules in `expectations/`, by table and id.
+"""
+
+from tests.quality.faults import courts, prison, probation
+from tests.quality.faults.derived import DERIVED
+
+WRITTEN = {**courts.FAULTS, **prison.FAULTS, **probation.FAULTS}
+
+__all__ = ["DERIVED", "WRITTEN"]

@@ -1,0 +1,78 @@
+"""What is wrong with a table, for each rule in SQL that is derived, whatever the table."""
+
+from datafirst_platform.quality.derived import MART, PREVIOUS
+from datafirst_platform.quality.validation import BATCH
+from tests.quality.faults.sql import MANY, STRANGER, everywhere, often, one, whole
+
+
+def paired_off(column):
+    """Fifty people made of whoever comes along."""
+    drawn = f"left(sha256((row_number() over () % 50)::varchar), 32) as {column}"
+    return f"select * replace ({drawn}) from {{t}}"
+
+
+def _extracts(suite):
+    return [each.view for each in suite.companions if each.key.stage == "extracts"]
+
+
+def _content(suite):
+    """A column of a released table that is no pseudonym."""
+    ids = {rule.columns[0] for rule in suite.rules if rule.id.endswith(".pseudonym")}
+    return next(column for column in suite.columns if column not in ids)
+
+
+def _shuffled(suite):
+    """The last id of a released table beside others than it stood beside."""
+    moved = [rule.columns[0] for rule in suite.rules if rule.id.endswith(".pseudonym")][-1]
+    (key,) = (rule.columns for rule in suite.rules if rule.id == "primary_key")
+    order = f"over (order by {', '.join(key)})"
+    return (
+        f"select * replace (coalesce(lead({moved}) {order}, first_value({moved}) {order}) "
+        f"as {moved}) from {{t}}"
+    )
+
+
+# By what is asked: the id of the rule, or what comes after its column. Made of the column, which is
+# empty where a rule is about none, and of the suite.
+DERIVED = {
+    "exists": lambda column, _: one(**{column: STRANGER}),
+    "not_shrunk": lambda *_: {BATCH: "from {t} limit 1", PREVIOUS: f"select t.* {MANY}"},
+    "records_last": lambda *_: {
+        BATCH: everywhere(record_key=STRANGER),
+        PREVIOUS: f"select t.* {MANY}",
+    },
+    "every_table_arrived": lambda *_: "from {t} where false",
+    "no_row_lost": lambda *_: one(rows_supplied="rows_supplied + 1"),
+    "accepted_share_agrees": lambda *_: one(accepted_share="0.960001"),
+    "published": lambda *_: whole(rows_accepted="rows_accepted + 1"),
+    "complete": lambda *_: "from {t} where measure <> 'records'",
+    "pairs_found": lambda _, suite: {
+        BATCH: "from {t} where false",
+        **{view: often(view) for view in _extracts(suite)},
+    },
+    "as_counted": lambda *_: "from {t} union all (from {t} limit 1)",
+    "each_pair_once": lambda *_: (
+        "from {t} union all (select record_key_r, record_key_l, match_weight from {t} limit 1)"
+    ),
+    "ends_in_order": lambda *_: whole(record_key_l="record_key_r", record_key_r="record_key_l"),
+    "records_exist": lambda *_: one(record_key_l=STRANGER),
+    "every_person_record_covered": lambda *_: "from {t} offset 1",
+    "people_only": lambda *_: one(record_key=STRANGER),
+    "source_people_whole": lambda *_: whole(person_high="record_key"),
+    "every_record_covered": lambda *_: "from {t} offset 1",
+    "no_other_record": lambda *_: one(record_key=STRANGER),
+    "people_of_a_dataset_whole": lambda *_: whole(person_medium="record_key"),
+    "named_by_own_record": lambda *_: one(person_low=STRANGER),
+    "high_within_medium": lambda *_: whole(person_high="min(record_key) over ()"),
+    "medium_within_low": lambda *_: whole(person_medium="min(record_key) over ()"),
+    "no_cluster_too_large": lambda *_: everywhere(person_medium=STRANGER),
+    "no_cluster_swamps": lambda *_: everywhere(person_low=STRANGER),
+    "sexes_agree_within_people": lambda *_: paired_off("person_high"),
+    "birth_years_agree_within_people": lambda *_: paired_off("person_high"),
+    # The internal id itself goes out.
+    "rekeyed": lambda *_: f"from {{{MART}}}",
+    "one_to_one": lambda column, _: whole(**{column: STRANGER}),
+    "people_together": lambda _, suite: _shuffled(suite),
+    "content_unaltered": lambda _, suite: whole(**{_content(suite): "null"}),
+    "joins": lambda column, _: one(**{column: STRANGER}),
+}
