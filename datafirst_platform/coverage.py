@@ -82,9 +82,10 @@ def _supplied(manifest: Mapping[str, Any], contract: Contract) -> Covered:
         if contract.table in tables_of(linkage_model(dataset))
     )
     tests = sum(_tests(manifest, reader) for reader in readers)
-    if not readers:
-        gaps.append("no staging model reads it")
-    elif not tests:
+    # Aliases and numbers are there for the linkage alone.
+    if not readers and not linkages:
+        gaps.append("no staging model reads it, nor any linkage")
+    if readers and not tests:
         gaps.append("its staging model has no test")
     if contract.links and not linkages:
         gaps.append("it tells of people and no linkage reads it")

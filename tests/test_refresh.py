@@ -176,7 +176,7 @@ def test_linkage_is_measured_against_the_truth(refreshed):
         for table, least in {
             "magistrates_people": 0.97,
             "crown_people": 0.97,
-            "criminal_courts_people": 0.95,
+            "criminal_justice_people": 0.95,
         }.items():
             event = instance.get_latest_materialization_event(dg.AssetKey(["linkage", table]))
             metadata = event.asset_materialization.metadata

@@ -36,7 +36,10 @@ def source_columns() -> dict[TableKey, dict[str, str]]:
 
 
 def supply() -> dict[str, list[dict[str, Any]]]:
-    """Six defendants on five magistrates' cases, two at the Crown Court, one an organisation."""
+    """Six defendants on five magistrates' cases, two at the Crown Court, one an organisation.
+
+    Tables of other sources are there and hold nobody.
+    """
     cases = [
         {
             "record_key": key(f"case{n}"),
@@ -150,13 +153,14 @@ def supply() -> dict[str, list[dict[str, Any]]]:
         {"source_dataset": "crown", **crown_people[1]},
     ]
     return {
+        **{str(table): [] for table in source_columns()},
         "extracts/libra_cases": cases,
         "extracts/libra_offences": offences,
         "extracts/xhibit_defendants_on_case": crown,
         "extracts/xhibit_offences": crown_offences,
         "linkage/magistrates_people": people,
         "linkage/crown_people": crown_people,
-        "linkage/criminal_courts_people": linked,
+        "linkage/criminal_justice_people": linked,
         "linkage/mags_crown_cases": [
             {
                 "libra_cases_key": key("case0"),
