@@ -14,19 +14,27 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
-from datafirst_platform.engine import name, parquet, text
+from datafirst_platform.engine import name, parquet
 from datafirst_platform.identity import TableKey, table_folder
 from datafirst_platform.safe_errors import NotReady, values_withheld
 from datafirst_platform.settings import Settings
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 CURRENT = "CURRENT"
 _VERSION_FILE = "version.json"
+_ROW_GROUP = 122_880
+"""Rows of a row group; the engine's own, so that its cores can share a file's reading."""
+_DICTIONARY_BYTES = 1 << 16
+"""Size at which a column's dictionary is given up: keys and names are found unfit early."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +110,7 @@ def publish(
     order = f" order by {', '.join(name(column) for column in order_by)}" if order_by else ""
     try:
         with values_withheld(f"Writing {key}"):
-            connection.execute(
-                f"copy (select * from ({query}){order}) to {text(file)} "
-                "(format parquet, compression zstd, compression_level 1)"
-            )
+            _write(connection, f"select * from ({query}){order}", file)
             described = connection.execute(f"describe select * from {parquet(file)}").fetchall()
             rows = connection.execute(f"select count(*) from {parquet(file)}").fetchall()[0][0]
         version = digest_of(file)
@@ -129,6 +134,53 @@ def publish(
     pointer.write_text(final.name)
     pointer.replace(folder / CURRENT)
     return _read(key, edition, final)
+
+
+def _write(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
+    """Write a query's rows in their order, in row groups of one size.
+
+    The engine's own writer parts rows into groups as its cores hand them over: one core and two
+    would give other bytes unless all rows were sorted once more.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = connection.sql(query).to_arrow_reader(_ROW_GROUP)
+    with pq.ParquetWriter(
+        file,
+        rows.schema,
+        compression="zstd",
+        compression_level=1,
+        dictionary_pagesize_limit=_DICTIONARY_BYTES,
+        # The least and greatest text of a column are values of rows, and slow to find.
+        write_statistics=[each.name for each in rows.schema if not pa.types.is_string(each.type)],
+    ) as writer:
+        for group in _row_groups(rows):
+            writer.write_table(group)
+
+
+def _row_groups(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """The same rows parted anew: `_ROW_GROUP` each, the last one what is left.
+
+    Raises:
+        duckdb.Error: the engine failed on the way.
+    """
+    import pyarrow as pa
+
+    held: list[pa.RecordBatch] = []
+    try:
+        for batch in batches:
+            held.append(batch)
+            while sum(each.num_rows for each in held) >= _ROW_GROUP:
+                table = pa.Table.from_batches(held)
+                # In one piece: a column's pages, too, are cut where its pieces end.
+                yield table.slice(0, _ROW_GROUP).combine_chunks()
+                held = table.slice(_ROW_GROUP).to_batches()
+    except (OSError, pa.ArrowException) as error:
+        # The engine's own error, by the name of the one that hands its rows over.
+        raise duckdb.Error(str(error)) from None
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()
 
 
 def current(settings: Settings, key: TableKey, edition: str) -> TableVersion | None:

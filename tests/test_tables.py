@@ -41,6 +41,25 @@ def test_same_rows_are_the_same_version_at_any_order_and_thread_count(settings):
     assert second.version == first.version
 
 
+def test_row_groups_do_not_follow_what_a_condition_left_of_the_engines(settings):
+    found = set()
+    for threads in (1, 2):
+        with connect(dataclasses.replace(settings, threads=threads)) as connection:
+            connection.execute("create table numbers as from range(300_000) t(n)")
+            made = tables.publish(
+                settings,
+                connection,
+                KEY,
+                "2025",
+                "from numbers where n % 997 <> 0",
+                recipe="r1",
+                inputs={},
+            )
+            found.add(made.version)
+
+    assert len(found) == 1
+
+
 def test_versions_are_never_changed(settings):
     first = publish(settings)
     content = first.path.read_bytes()
@@ -51,10 +70,14 @@ def test_versions_are_never_changed(settings):
     assert tables.current(settings, KEY, "2025").version == second.version
 
 
-def test_a_failure_leaves_the_old_version_standing_and_quotes_nothing(settings):
+@pytest.mark.parametrize("row", [0, 900_000])
+def test_a_failure_leaves_the_old_version_standing_and_quotes_nothing(settings, row):
     first = publish(settings)
     with pytest.raises(PlatformError) as failure:
-        publish(settings, "select cast('Zebedee' as integer) as n")
+        publish(
+            settings,
+            f"select cast(if(range = {row}, 'Zebedee', '1') as integer) as n from range({row + 1})",
+        )
 
     assert "Zebedee" not in str(failure.value)
     assert failure.value.__cause__ is None

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from datafirst_platform.safe_errors import NotReady, PlatformError, values_withh
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 """Raise it whenever reading, judging or splitting gives other rows: extracts are then redone."""
 
 _SUMMARY = "extract.json"
@@ -231,18 +232,7 @@ def _publish(
         queries = {"extracts": content_query(made, parent), "quarantine": quarantine_query(made)}
         if contract.links:
             queries["identities"] = identities_query(made, parent)
-        published = {
-            stage: tables.publish(
-                settings,
-                connection,
-                TableKey.of(stage, table),
-                edition,
-                query,
-                recipe=recipe,
-                inputs=inputs,
-            )
-            for stage, query in queries.items()
-        }
+        published = _publish_at_once(settings, connection, table, edition, queries, recipe, inputs)
         with values_withheld(f"Counting {table}"):
             counted = _by_rule(connection, made)
             receipt += _receipt_rows(connection, made)
@@ -283,6 +273,38 @@ def _publish(
             "changes": {},
         },
     )
+
+
+def _publish_at_once(
+    settings: Settings,
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    edition: str,
+    queries: Mapping[str, str],
+    recipe: str,
+    inputs: Mapping[str, str],
+) -> dict[str, TableVersion]:
+    """Publish a table's parts, by stage, as many at once as there are cores.
+
+    One file is written by one core, for its bytes not to depend on how many there are.
+    """
+    key = scope_key(settings, "records")
+
+    def publish(stage: str, query: str) -> TableVersion:
+        with connection.cursor() as cursor:
+            define_pseudonym(cursor, key)
+            return tables.publish(
+                settings,
+                cursor,
+                TableKey.of(stage, table),
+                edition,
+                query,
+                recipe=recipe,
+                inputs=inputs,
+            )
+
+    with ThreadPoolExecutor(settings.threads) as pool:
+        return dict(zip(queries, pool.map(publish, queries, queries.values()), strict=True))
 
 
 def _by_rule(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> list[RuleCount]:

@@ -44,18 +44,14 @@ def content_query(read: ReadTable, parent: ReadTable | None) -> str:
             value = _derived(contract, derivation, of_contract, alias)
         taken.append(f"{value} as {name(derivation.name)}")
     where = "r._fault is null" if parent is None else "r._fault is null and p._fault is null"
-    # Behind a join two threads give other bytes from run to run, so the rows are put in order;
-    # before pseudonyms are made, which are long and would be carried along.
+    # Pseudonyms are made last: they are long, and would be carried along while rows are sorted.
     replaced = f" replace ({', '.join(keyed)})" if keyed else ""
-    ordered = f"select {', '.join(taken)} from {read.rows} r{joins} where {where} order by r.rowid"
+    ordered = f"select {', '.join(taken)} from {read.rows} r{joins} where {where}{_order(joins)}"
     return f"select *{replaced} from ({ordered})"
 
 
 def identities_query(read: ReadTable, parent: ReadTable | None) -> str:
-    """SQL for the identities of a table's accepted rows, in the order of `identities_schema`.
-
-    Put in order, for behind a condition two threads part the file into other row groups.
-    """
+    """SQL for the identities of a table's accepted rows, in the order of `identities_schema`."""
     made = ["r._record_key as record_key"]
     joins = ""
     if parent is not None:
@@ -73,7 +69,12 @@ def identities_query(read: ReadTable, parent: ReadTable | None) -> str:
         if column.in_identities
     ]
     where = "r._fault is null" if parent is None else "r._fault is null and p._fault is null"
-    return f"select {', '.join(made)} from {read.rows} r{joins} where {where} order by r.rowid"
+    return f"select {', '.join(made)} from {read.rows} r{joins} where {where}{_order(joins)}"
+
+
+def _order(joins: str) -> str:
+    """Rows come in the order supplied, unless a join mixed them."""
+    return " order by r.rowid" if joins else ""
 
 
 def quarantine_query(read: ReadTable) -> str:

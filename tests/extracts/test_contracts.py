@@ -45,7 +45,7 @@ def custom(given, prop):
 
 
 def test_the_contracts_hold():
-    assert list(sources()) == ["libra", "xhibit"]
+    assert list(sources()) == ["delius", "libra", "nomis", "oasys", "xhibit"]
     assert [each.table for each in sources()["libra"]] == ["libra_cases", "libra_offences"]
     offences = contracts()["libra_offences"]
     assert offences.parent == "libra_cases"

@@ -188,8 +188,10 @@ def test_counts_and_digests_say_what_was_delivered(landing):
 
 
 def test_an_unknown_source_is_told(landing):
-    with pytest.raises(PlatformError, match=r"no source 'oasys'. Sources: libra, xhibit"):
-        extract_source(landing.settings, "2025", "oasys")
+    with pytest.raises(
+        PlatformError, match=r"no source 'dvla'. Sources: delius, libra, nomis, oasys, xhibit"
+    ):
+        extract_source(landing.settings, "2025", "dvla")
 
 
 def test_another_key_makes_other_ids(tmp_path):

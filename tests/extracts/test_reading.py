@@ -263,7 +263,7 @@ def test_several_files_feed_one_table_and_rows_count_from_one_in_each(landing):
         (HEADER.encode() + f'{SECRET},"{SECRET}"x,1\n'.encode(), "at line 2: a quote is not"),
         (HEADER.encode() + f"{SECRET}{',' * 99}\n".encode(), "at line 2: a row has more than"),
         (HEADER.encode() + f"{SECRET}\r\n{SECRET}\n{SECRET}\r\n".encode(), "cannot be read"),
-        (HEADER.encode() + b"x" * 3_000_000 + b"\n", "longer than 2 MiB"),
+        (HEADER.encode() + b"x" * 9_000_000 + b"\n", "longer than 8 MiB"),
         (HEADER.encode() + f"{SECRET}\xff\n".encode("latin-1"), "not UTF-8 at byte"),
         (HEADER.encode() + SECRET.encode() + b"\xe2\x82", "not UTF-8 at byte"),
         (HEADER.encode() + SECRET.encode() + b"\0\n", "a NUL byte at byte"),
