@@ -18,7 +18,7 @@ from datafirst_platform.linkage.publishing import parts_of, table_key
 from datafirst_platform.linkage.records import tables_of
 from datafirst_platform.marts.project import (
     ReleasedTable,
-    mart_tables,
+    modelled_tables,
     read_manifest,
     release_specs,
     source_key,
@@ -62,7 +62,7 @@ def coverage() -> tuple[Covered, ...]:
         *(_supplied(manifest, contract) for group in sources().values() for contract in group),
         *(_plain(TableKey.of("extracts", f"{source}_receipt")) for source in sources()),
         *(covered for dataset in datasets() for covered in _linked(linkage_model(dataset))),
-        *(_published(manifest, table) for table in mart_tables()),
+        *(_published(manifest, table) for table in modelled_tables()),
     )
 
 

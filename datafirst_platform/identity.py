@@ -20,7 +20,16 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from datafirst_platform.safe_errors import NotReady, PlatformError
 from datafirst_platform.settings import Settings
 
-STAGES = ("landing", "extracts", "identities", "quarantine", "linkage", "marts", "releases")
+STAGES = (
+    "landing",
+    "extracts",
+    "identities",
+    "quarantine",
+    "linkage",
+    "marts",
+    "insights",
+    "releases",
+)
 SECURE_STAGES = frozenset({"identities", "quarantine"})
 """Stages whose tables may hold identifiers: they lie under `secure/`."""
 

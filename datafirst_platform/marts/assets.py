@@ -1,4 +1,4 @@
-"""The marts as Dagster sees them: one step that lets dbt build, test and publish them all."""
+"""Marts and insights as Dagster sees them: one step lets dbt build, test and publish them all."""
 
 import contextlib
 import io
@@ -25,15 +25,15 @@ from datafirst_platform.marts.build import DBT_GATE, Build, DbtRun, DbtTest
 from datafirst_platform.marts.lineage import SEEDS
 from datafirst_platform.marts.project import (
     DBT_PROJECT,
+    DBT_STAGES,
     MARTS,
     Manifest,
     ReleasedTable,
     dbt_executable,
-    is_mart,
+    inputs_of,
     project_digest,
     read_manifest,
-    source_key,
-    sources_of,
+    stage_of,
 )
 from datafirst_platform.metadata import materialized, step, team
 from datafirst_platform.safe_errors import GateRefused, values_withheld
@@ -44,9 +44,10 @@ from datafirst_platform.tables import TableVersion
 def build_marts(
     settings: Settings, partitions: dg.PartitionsDefinition, project: Path = DBT_PROJECT
 ) -> list[dg.AssetsDefinition]:
-    """The marts of the dbt project, each with its dbt tests as blocking checks.
+    """The marts and insights of the dbt project, each with its dbt tests as a blocking check.
 
-    Seeds, staging and intermediate models are folded away: a mart follows from published tables.
+    Seeds, staging and intermediate models are folded away: a mart follows from published tables,
+    an insight from marts.
     dbt builds and tests everything in one go, whatever is selected; what is selected is published.
 
     Args:
@@ -59,10 +60,11 @@ def build_marts(
     """
     manifest = read_manifest(project)
 
+    project_name = manifest["metadata"]["project_name"]
     specs = build_dbt_asset_specs(
         manifest=manifest,
-        select=f"fqn:{manifest['metadata']['project_name']}.{MARTS}",
-        dagster_dbt_translator=MartTranslator(project_digest(project)),
+        select=" ".join(f"fqn:{project_name}.{stage}" for stage in DBT_STAGES),
+        dagster_dbt_translator=ModelTranslator(project_digest(project)),
     )
     with warnings.catch_warnings():
         # Checks by partition are a preview in Dagster; without them an edition would hide another.
@@ -72,7 +74,7 @@ def build_marts(
                 DBT_GATE,
                 asset=spec.key,
                 blocking=True,
-                description="dbt's tests on the mart and on everything it is made from.",
+                description="dbt's tests on the table and on everything it is made from.",
                 partitions_def=partitions,
             )
             for spec in specs
@@ -84,7 +86,7 @@ def build_marts(
         check_specs=check_specs,
         partitions_def=partitions,
         can_subset=True,
-        description="Let dbt build and test every mart, then publish them.",
+        description="Let dbt build and test every mart and insight, then publish them.",
     )
     def marts(context: dg.AssetExecutionContext) -> Iterator[Any]:
         results: list[dg.MaterializeResult | dg.AssetCheckResult] = []
@@ -94,15 +96,15 @@ def build_marts(
             stood = build.standing()
             run, versions = stood if stood is not None else _run_and_publish(build)
             refusal = build.refusal(run)
-            for mart in build.marts:
-                key = dg.AssetKey(mart.key)
-                if mart.name in versions and key in context.selected_asset_keys:
-                    metadata = {**_column_metadata(mart, run), "reused": stood is not None}
-                    descriptions = {each.name: each.description for each in mart.columns}
-                    results.append(materialized(versions[mart.name], metadata, descriptions))
+            for table in build.outputs:
+                key = dg.AssetKey(table.key)
+                if table.name in versions and key in context.selected_asset_keys:
+                    metadata = {**_column_metadata(table, run), "reused": stood is not None}
+                    descriptions = {each.name: each.description for each in table.columns}
+                    results.append(materialized(versions[table.name], metadata, descriptions))
                 # After it: a check is about the newest materialisation there is.
                 if dg.AssetCheckKey(key, DBT_GATE) in context.selected_asset_check_keys:
-                    results.append(_check_result(key, build.tests_of(mart.name, run)))
+                    results.append(_check_result(key, build.tests_of(table.name, run)))
         yield from results
         if refusal:
             raise dg.Failure(
@@ -114,34 +116,35 @@ def build_marts(
     return [marts]
 
 
-class MartTranslator(DagsterDbtTranslator):
+class ModelTranslator(DagsterDbtTranslator):
     """How a node of the dbt manifest becomes an asset: keys follow the one law of names."""
 
     def __init__(self, digest: str) -> None:
-        # dbt's tests are one check a mart: some hundred of them would hide the few that matter.
+        # dbt's tests are one check a table: some hundred of them would hide the few that matter.
         super().__init__(settings=DagsterDbtTranslatorSettings(enable_asset_checks=False))
         self.digest = digest
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
-        """`[source, table]` of a source, `[marts, model]` of a mart."""
+        """`[source, table]` of a source, `[marts, model]` or `[insights, model]` of a model."""
         kind, name = dbt_resource_props["resource_type"], dbt_resource_props["name"]
         if kind == "source":
             return dg.AssetKey([dbt_resource_props["source_name"], name])
-        return dg.AssetKey([MARTS if is_mart(dbt_resource_props) else f"{kind}s", name])
+        return dg.AssetKey([stage_of(dbt_resource_props) or f"{kind}s", name])
 
     def get_asset_spec(
         self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetSpec:
-        """A mart depends on the published tables it is made from, however many models between."""
+        """A table depends on the published ones it is made from, however many models between."""
         spec = super().get_asset_spec(manifest, unique_id, project)
         node = self.get_resource_props(manifest, unique_id)
-        if not is_mart(node):
+        stage = stage_of(node)
+        if not stage:
             return spec
-        inputs = sorted(source_key(manifest, each) for each in sources_of(manifest, node))
+        inputs = sorted(inputs_of(manifest, unique_id))
         return spec.replace_attributes(
             deps=[dg.AssetKey(key) for key in inputs],
             code_version=self.digest[:16],
-            group_name=MARTS,
+            group_name=stage,
             owners=[team(_owner(manifest, node))],
             kinds={"dbt", "duckdb", "parquet"},
             tags={"dataset": str(node["group"])},
@@ -215,7 +218,7 @@ class _Nowhere(io.TextIOBase):
 
 
 def _check_result(key: dg.AssetKey, tests: Sequence[DbtTest]) -> dg.AssetCheckResult:
-    """Dbt's tests on a mart as one check: counts by test, never a row."""
+    """Dbt's tests on a table as one check: counts by test, never a row."""
     failed = [each for each in tests if not each.passed]
     critical = [each for each in failed if each.severity == "critical"]
     return dg.AssetCheckResult(
@@ -239,9 +242,9 @@ def _check_result(key: dg.AssetKey, tests: Sequence[DbtTest]) -> dg.AssetCheckRe
     )
 
 
-def _column_metadata(mart: ReleasedTable, run: DbtRun) -> dict[str, Any]:
-    """Where a mart's columns come from, and which of them tell its rows apart."""
-    origins = run.lineage[mart.name]
+def _column_metadata(table: ReleasedTable, run: DbtRun) -> dict[str, Any]:
+    """Where a table's columns come from, and which of them tell its rows apart."""
+    origins = run.lineage[table.name]
     return {
         "dagster/column_lineage": dg.TableColumnLineage(
             {
@@ -256,5 +259,5 @@ def _column_metadata(mart: ReleasedTable, run: DbtRun) -> dict[str, Any]:
         "code_lists": sorted(
             {each.table for found in origins.values() for each in found if each.stage == SEEDS}
         ),
-        "primary_key": list(mart.primary_key),
+        "primary_key": list(table.primary_key),
     }

@@ -1,6 +1,6 @@
-"""One build of the marts: published inputs in, published marts and the tests' verdict out.
+"""One build of dbt: published inputs in, published marts and insights and the tests' verdict out.
 
-dbt works in a private DuckDB file under `warehouse/dbt/<edition>/`, which is gone once its marts
+dbt works in a private DuckDB file under `warehouse/dbt/<edition>/`, which is gone once its tables
 are published. It is given paths of tables without identifiers and nothing else; what it says may
 quote a row, so only names, states and counts are kept of it.
 """
@@ -18,16 +18,16 @@ from typing import Any
 import duckdb
 
 from datafirst_platform import tables
+from datafirst_platform.editions import edition as edition_of
 from datafirst_platform.engine import name
 from datafirst_platform.identity import TableKey
 from datafirst_platform.marts.lineage import Lineage, Origin, column_lineage
 from datafirst_platform.marts.project import (
     DBT_PROJECT,
-    MARTS,
     Manifest,
     ReleasedTable,
     ancestors,
-    mart_tables,
+    modelled_tables,
     project_digest,
     read_manifest,
 )
@@ -36,9 +36,9 @@ from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
 DBT_GATE = "dbt_tests"
-"""The gate whose verdict a build gives each mart it publishes."""
+"""The gate whose verdict a build gives each table it publishes."""
 
-_CODE_VERSION = 1
+_CODE_VERSION = 2
 """Raised whenever the same project and inputs would be published or recorded otherwise."""
 
 _VERDICT_FORMAT = "datafirst-verdict/1"
@@ -81,7 +81,7 @@ class DbtRun:
     Attributes:
         tests: every test, by name.
         broken: models, seeds and hooks that could not be built, by name, with dbt's word for it.
-        lineage: mart column to the columns it comes from; empty if something broke.
+        lineage: column to the columns it comes from; empty if something broke.
     """
 
     tests: tuple[DbtTest, ...]
@@ -118,15 +118,15 @@ class Build:
         settings: the installation.
         edition: partition key.
         project: folder of the dbt project.
-        marts: what is to be published.
-        inputs: every table the marts are made from.
+        outputs: the marts and insights that are to be published, in an order to publish them in.
+        inputs: every table dbt reads.
         digest: digest of the project.
     """
 
     settings: Settings
     edition: str
     project: Path
-    marts: tuple[ReleasedTable, ...]
+    outputs: tuple[ReleasedTable, ...]
     inputs: Mapping[TableKey, TableVersion]
     digest: str
 
@@ -136,10 +136,11 @@ class Build:
 
         Raises:
             NotReady: an input of the marts is not published yet.
-            PlatformError: dbt cannot parse the project.
+            PlatformError: dbt cannot parse the project, or there is no such edition.
         """
-        marts = mart_tables(project)
-        keys = sorted({key for mart in marts for key in mart.inputs})
+        outputs = modelled_tables(project)
+        made_here = {each.key for each in outputs}
+        keys = sorted({key for each in outputs for key in each.inputs} - made_here)
         versions = {key: tables.current(settings, key, edition) for key in keys}
         missing = [str(key) for key, standing in versions.items() if standing is None]
         if missing:
@@ -152,7 +153,7 @@ class Build:
             settings=settings,
             edition=edition,
             project=project.resolve(),
-            marts=marts,
+            outputs=outputs,
             inputs={key: standing for key, standing in versions.items() if standing is not None},
             digest=project_digest(project),
         )
@@ -173,16 +174,21 @@ class Build:
         return self.folder / "target"
 
     @property
+    def cut_off(self) -> str:
+        """Last day the edition's deliveries cover, as ISO 8601."""
+        return edition_of(self.edition).cut_off.isoformat()
+
+    @property
     def recipe(self) -> str:
-        """Digest of the project and every input."""
+        """Digest of the project, the edition's cut-off and every input."""
         inputs = {str(key): each.version for key, each in self.inputs.items()}
-        return tables.recipe_of("marts", _CODE_VERSION, self.digest, inputs)
+        return tables.recipe_of("marts", _CODE_VERSION, self.digest, self.cut_off, inputs)
 
     @property
     def arguments(self) -> list[str]:
         """What dbt is told. Unit tests are about code: the test suite runs them."""
         paths = {f"{key.stage}.{key.table}": str(each.path) for key, each in self.inputs.items()}
-        given = ["--vars", json.dumps({"tables": paths})]
+        given = ["--vars", json.dumps({"tables": paths, "cut_off": self.cut_off})]
         return ["build", "--no-partial-parse", "--exclude-resource-type", "unit_test", *given]
 
     @property
@@ -247,14 +253,14 @@ class Build:
     def publish(
         self, run: DbtRun, connection: duckdb.DuckDBPyConnection
     ) -> dict[str, TableVersion]:
-        """Publish every mart with its verdict, and drop the database.
+        """Publish every mart and insight with its verdict.
 
         Args:
             run: what the run came to.
             connection: the database, open for reading.
 
         Returns:
-            Mart to its published version.
+            Table to its published version.
 
         Raises:
             GateRefused: a test failed or something could not be built; nothing is published.
@@ -262,26 +268,27 @@ class Build:
         """
         if run.refusal:
             raise GateRefused(self.refusal(run))
-        versions = {
-            mart.name: tables.publish(
+        versions: dict[str, TableVersion] = {}
+        known = dict(self.inputs)
+        for table in self.outputs:
+            published = tables.publish(
                 self.settings,
                 connection,
-                mart.key,
+                table.key,
                 self.edition,
-                f"select * from main.{name(mart.name)}",
-                order_by=mart.primary_key,
+                f"select * from main.{name(table.name)}",
+                order_by=table.primary_key,
                 recipe=self.recipe,
-                inputs={str(key): self.inputs[key].version for key in mart.inputs},
+                inputs={str(key): known[key].version for key in table.inputs},
             )
-            for mart in self.marts
-        }
+            versions[table.name] = known[table.key] = published
         record = {"recipe": self.recipe, "tests": run.tests, "lineage": run.lineage}
         _write(self._record, json.dumps(record, default=asdict, sort_keys=True))
         self._give_verdicts(run, versions)
         return versions
 
     def refusal(self, run: DbtRun) -> str:
-        """Why a run's marts may not be published, and what to do; empty if they may."""
+        """Why nothing of a run may be published, and what to do; empty if all may."""
         if not run.refusal:
             return ""
         return (
@@ -296,30 +303,30 @@ class Build:
         except FileNotFoundError:
             return None
         versions = {
-            mart.name: tables.standing(self.settings, mart.key, self.edition, self.recipe)
-            for mart in self.marts
+            each.name: tables.standing(self.settings, each.key, self.edition, self.recipe)
+            for each in self.outputs
         }
-        found = {mart: version for mart, version in versions.items() if version is not None}
+        found = {table: version for table, version in versions.items() if version is not None}
         if record["recipe"] != self.recipe or len(found) < len(versions):
             return None
         run = DbtRun(
             tests=tuple(DbtTest(**each) for each in record["tests"]),
             broken={},
             lineage={
-                mart: {
+                table: {
                     column: tuple(Origin(*each) for each in origins)
                     for column, origins in columns.items()
                 }
-                for mart, columns in record["lineage"].items()
+                for table, columns in record["lineage"].items()
             },
         )
         self._give_verdicts(run, found)
         return run, found
 
-    def tests_of(self, mart: str, run: DbtRun) -> list[DbtTest]:
-        """The tests on a mart and on everything it is made from."""
+    def tests_of(self, table: str, run: DbtRun) -> list[DbtTest]:
+        """The tests on a mart or insight and on everything it is made from."""
         manifest = read_manifest(self.project)
-        over = ancestors(manifest, f"model.{manifest['metadata']['project_name']}.{mart}")
+        over = ancestors(manifest, f"model.{manifest['metadata']['project_name']}.{table}")
         return [each for each in run.tests if each.on in over]
 
     @property
@@ -332,10 +339,10 @@ class Build:
         return self.folder / "build.json"
 
     def _give_verdicts(self, run: DbtRun, versions: Mapping[str, TableVersion]) -> None:
-        """Write each mart's verdict: the tests on it and on everything it is made from."""
-        for mart, version in versions.items():
-            content = verdict(version, self.digest, self.tests_of(mart, run))
-            folder = self.settings.audit / "verdicts" / MARTS / mart / self.edition
+        """Write each table's verdict: the tests on it and on everything it is made from."""
+        for table, version in versions.items():
+            content = verdict(version, self.digest, self.tests_of(table, run))
+            folder = self.settings.audit / "verdicts" / version.key.stage / table / self.edition
             folder.mkdir(parents=True, exist_ok=True)
             _write(folder / f"{version.version[:16]}.{DBT_GATE}.json", content)
 
@@ -344,7 +351,7 @@ def verdict(version: TableVersion, digest: str, tests: Sequence[DbtTest]) -> str
     """A verdict as canonical JSON: sorted keys, one line, no time and no value of data.
 
     Args:
-        version: the mart's version that was tested.
+        version: the version that was tested.
         digest: digest of the project, whose tests they are.
         tests: what became of each.
     """

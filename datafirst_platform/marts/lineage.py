@@ -1,4 +1,4 @@
-"""Which supplied column each mart column's values come from, read off the SQL that dbt compiled.
+"""Which published column each column's values come from, read off the SQL that dbt compiled.
 
 Models between are folded away, so that the answer names published tables and code lists alone.
 Columns that only join, filter or rank leave no trace here: the SQL says what they do.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from datafirst_platform.marts.project import Manifest, is_mart
+from datafirst_platform.marts.project import Manifest, stage_of
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -27,11 +27,11 @@ class Origin(NamedTuple):
 
 
 Lineage = Mapping[str, Mapping[str, tuple[Origin, ...]]]
-"""Mart to column to origins, sorted; a column made of constants and counts has none."""
+"""Table to column to origins, sorted; a column made of constants and counts has none."""
 
 
 def column_lineage(manifest: Manifest) -> Lineage:
-    """Trace every column of every mart.
+    """Trace every column of a mart to what was supplied, and of an insight to marts.
 
     Args:
         manifest: manifest of a run, whose models hold their compiled SQL.
@@ -54,12 +54,28 @@ def column_lineage(manifest: Manifest) -> Lineage:
         for unique_id, node in list(waiting.items()):
             parents = node["depends_on"]["nodes"]
             if all(parent in origins for parent in parents):
-                origins[unique_id] = _trace(node, parents, manifest, relations, origins)
+                known = {**origins, **_published(models, parents, stage_of(node))}
+                origins[unique_id] = _trace(node, parents, manifest, relations, known)
                 del waiting[unique_id]
     return {
         node["name"]: {column: tuple(sorted(found)) for column, found in origins[unique_id].items()}
         for unique_id, node in models.items()
-        if is_mart(node)
+        if stage_of(node)
+    }
+
+
+def _published(
+    models: Mapping[str, Mapping[str, Any]], parents: list[str], stage: str
+) -> dict[str, dict[str, frozenset[Origin]]]:
+    """The models read that are published themselves at an earlier stage: tracing ends there."""
+    read = {each: models[each] for each in parents if each in models}
+    return {
+        unique_id: {
+            column: frozenset({Origin(stage_of(node), node["name"], column)})
+            for column in node["columns"]
+        }
+        for unique_id, node in read.items()
+        if stage_of(node) not in ("", stage)
     }
 
 

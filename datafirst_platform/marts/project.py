@@ -1,4 +1,4 @@
-"""What the dbt project holds, read from its manifest: marts, their columns, and what is released.
+"""What the dbt project holds, read from its manifest: marts, insights, and what is released.
 
 The manifest is made by `dbt parse` when a file of the project has changed since, and not otherwise.
 Nothing here imports dbt.
@@ -29,7 +29,9 @@ from datafirst_platform.settings import PROJECT_ROOT
 DBT_PROJECT = PROJECT_ROOT / "dbt_project"
 
 MARTS = "marts"
-"""The stage, and the folder of models, of what is published."""
+INSIGHTS = "insights"
+DBT_STAGES = (MARTS, INSIGHTS)
+"""The stages dbt makes, each also the folder of its models; an insight is made of marts alone."""
 
 Manifest = Mapping[str, Any]
 
@@ -40,7 +42,7 @@ _PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
 
 @dataclass(frozen=True)
 class ReleasedColumn:
-    """A column of a mart.
+    """A column of a mart or an insight.
 
     Attributes:
         name: variable name.
@@ -68,16 +70,18 @@ class ReleasedColumn:
 
 @dataclass(frozen=True)
 class ReleasedTable:
-    """A mart.
+    """A mart or an insight.
 
     Attributes:
+        stage: `marts` or `insights`.
         name: table name.
         description: what a row is.
         primary_key: the columns that tell its rows apart.
         columns: in order.
-        inputs: published tables it is made from.
+        inputs: published tables it is made from; of an insight, the marts.
     """
 
+    stage: str
     name: str
     description: str
     primary_key: tuple[str, ...]
@@ -87,7 +91,7 @@ class ReleasedTable:
     @property
     def key(self) -> TableKey:
         """Stage and table."""
-        return TableKey.of(MARTS, self.name)
+        return TableKey.of(self.stage, self.name)
 
 
 DATASET_COLUMNS = ("source_dataset", "linked_dataset")
@@ -103,7 +107,7 @@ class ReleaseSpec:
         label: its title.
         description: what it is for.
         owner: who answers for it.
-        tables: the marts in it, by name.
+        tables: the marts and insights in it, by name.
         members: of a linking release, the datasets whose releases it joins; only their records are
             in it. Empty for any other.
     """
@@ -116,7 +120,7 @@ class ReleaseSpec:
     members: tuple[str, ...] = ()
 
     def condition(self, table: ReleasedTable) -> str:
-        """SQL for the rows of a mart that the release holds; empty where it holds all."""
+        """SQL for the rows of a table that the release holds; empty where it holds all."""
         listed = ", ".join(f"'{member}'" for member in self.members)
         columns = [each.name for each in table.columns if each.name in DATASET_COLUMNS]
         return " and ".join(f"{column} in ({listed})" for column in columns) if listed else ""
@@ -132,14 +136,14 @@ def release_specs(project: Path = DBT_PROJECT) -> tuple[ReleaseSpec, ...]:
         PlatformError: dbt cannot parse the project.
     """
     manifest = read_manifest(project)
-    marts = {f"model.{_name(manifest)}.{each.name}": each for each in mart_tables(project)}
+    models = {f"model.{_name(manifest)}.{each.name}": each for each in modelled_tables(project)}
     return tuple(
         ReleaseSpec(
             name=exposure["name"],
             label=exposure["label"] or exposure["name"],
             description=exposure["description"].strip(),
             owner=exposure["owner"]["name"],
-            tables=tuple(marts[node] for node in sorted(exposure["depends_on"]["nodes"])),
+            tables=tuple(models[node] for node in sorted(exposure["depends_on"]["nodes"])),
             members=tuple(exposure["config"].get("meta", {}).get("members", ())),
         )
         for exposure in sorted(manifest["exposures"].values(), key=lambda each: each["name"])
@@ -155,14 +159,27 @@ def mart_tables(project: Path = DBT_PROJECT) -> tuple[ReleasedTable, ...]:
     Raises:
         PlatformError: dbt cannot parse the project.
     """
-    return _mart_tables(project, project_digest(project))
+    return tuple(each for each in modelled_tables(project) if each.stage == MARTS)
+
+
+def modelled_tables(project: Path = DBT_PROJECT) -> tuple[ReleasedTable, ...]:
+    """Every mart, then every insight, by name: what dbt makes and the platform publishes.
+
+    Args:
+        project: folder of the dbt project.
+
+    Raises:
+        PlatformError: dbt cannot parse the project.
+    """
+    return _modelled_tables(project, project_digest(project))
 
 
 @cache
-def _mart_tables(project: Path, digest: str) -> tuple[ReleasedTable, ...]:
+def _modelled_tables(project: Path, digest: str) -> tuple[ReleasedTable, ...]:
     manifest = _read(project, digest)
     return tuple(
         ReleasedTable(
+            stage=stage,
             name=node["name"],
             description=node["description"].strip(),
             primary_key=tuple(
@@ -175,29 +192,49 @@ def _mart_tables(project: Path, digest: str) -> tuple[ReleasedTable, ...]:
                 _column(project, manifest, node["unique_id"], column)
                 for column in node["columns"].values()
             ),
-            inputs=tuple(sorted(source_key(manifest, each) for each in sources_of(manifest, node))),
+            inputs=tuple(sorted(inputs_of(manifest, node["unique_id"]))),
         )
+        for stage in DBT_STAGES
         for node in sorted(manifest["nodes"].values(), key=lambda each: str(each["name"]))
-        if is_mart(node)
+        if stage_of(node) == stage
     )
 
 
-def is_mart(node: Mapping[str, Any]) -> bool:
-    """Whether a node of the manifest is published: a model under `models/marts/`."""
-    return bool(node["resource_type"] == "model" and node["fqn"][1] == MARTS)
+def stage_of(node: Mapping[str, Any]) -> str:
+    """The stage a node of the manifest is published as: its folder of models; empty if it is not.
+
+    Args:
+        node: any node.
+    """
+    folder = str(node["fqn"][1]) if node["resource_type"] == "model" else ""
+    return folder if folder in DBT_STAGES else ""
+
+
+def inputs_of(manifest: Manifest, unique_id: str) -> frozenset[TableKey]:
+    """The published tables a model is made from: sources, and the marts where it is an insight.
+
+    Other models and code lists between are folded away.
+    """
+    stage = stage_of(manifest["nodes"][unique_id])
+    found: set[TableKey] = set()
+    queue = list(manifest["parent_map"][unique_id])
+    while queue:
+        each = queue.pop()
+        if each in manifest["sources"]:
+            found.add(source_key(manifest, each))
+            continue
+        node = manifest["nodes"][each]
+        if stage_of(node) not in ("", stage):
+            found.add(TableKey.of(stage_of(node), node["name"]))
+        else:
+            queue.extend(manifest["parent_map"].get(each, ()))
+    return frozenset(found)
 
 
 def source_key(manifest: Manifest, unique_id: str) -> TableKey:
     """The published table a dbt source reads."""
     source = manifest["sources"][unique_id]
     return TableKey.of(source["source_name"], source["name"])
-
-
-def sources_of(manifest: Manifest, node: Mapping[str, Any]) -> frozenset[str]:
-    """Unique ids of the dbt sources a node follows from, directly or not."""
-    return frozenset(
-        each for each in ancestors(manifest, node["unique_id"]) if each in manifest["sources"]
-    )
 
 
 def ancestors(manifest: Manifest, unique_id: str) -> frozenset[str]:
@@ -359,7 +396,7 @@ def _column(
             for node in related["depends_on"]["nodes"]
             if node.startswith("model.") and node != model
         ]
-        if looked_into and is_mart(looked_into[0]):
+        if looked_into and stage_of(looked_into[0]):
             refers_to = (looked_into[0]["name"], field)
     least, most = (asked.get("is_between", {}).get(each) for each in ("at_least", "at_most"))
     return ReleasedColumn(

@@ -26,7 +26,7 @@ from datafirst_platform.extracts.contracts import (
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
 from datafirst_platform.linkage.publishing import parts_of, table_key
-from datafirst_platform.marts.project import ReleasedTable, mart_tables, release_specs
+from datafirst_platform.marts.project import ReleasedTable, modelled_tables, release_specs
 from datafirst_platform.quality.rules import (
     Companion,
     Rule,
@@ -85,7 +85,7 @@ def derived_tables() -> tuple[TableKey, ...]:
         *(TableKey.of("extracts", table) for table in contracts()),
         *(TableKey.of("extracts", f"{source}_receipt") for source in sources()),
         *(table_key(dataset, part) for dataset in datasets() for part in parts_of(dataset)),
-        *(table.key for table in mart_tables()),
+        *(table.key for table in modelled_tables()),
         *{TableKey.of("releases", table.name) for spec in release_specs() for table in spec.tables},
     )
 
@@ -101,10 +101,10 @@ def derive(key: TableKey, where: str = "") -> Derived | None:
         return _of_extracts(key)
     if key.stage == "linkage":
         return _of_linkage(key)
-    mart = next((table for table in mart_tables() if table.name == key.table), None)
-    if mart is None or key.stage not in ("marts", "releases"):
+    model = next((table for table in modelled_tables() if table.name == key.table), None)
+    if model is None or key.stage not in (model.stage, "releases"):
         return None
-    return of_mart(mart) if key.stage == "marts" else of_release(mart, where)
+    return of_release(model, where) if key.stage == "releases" else of_mart(model)
 
 
 def _of_extracts(key: TableKey) -> Derived | None:

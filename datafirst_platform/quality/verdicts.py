@@ -21,7 +21,7 @@ from datafirst_platform import tables
 from datafirst_platform.editions import before
 from datafirst_platform.identity import SECURE_STAGES, TableKey
 from datafirst_platform.marts.build import DBT_GATE
-from datafirst_platform.marts.project import project_digest
+from datafirst_platform.marts.project import DBT_STAGES, project_digest
 from datafirst_platform.quality.rules import Companion
 from datafirst_platform.quality.suites import Suite, SuiteError, load_suite
 from datafirst_platform.quality.validation import BATCH, Outcome, run_suite
@@ -272,7 +272,7 @@ def gates_of(key: TableKey) -> tuple[str, ...]:
     """
     if key.stage in SECURE_STAGES or key.stage == "landing":
         return ()
-    return (EXPECTATIONS_GATE, DBT_GATE) if key.stage == "marts" else (EXPECTATIONS_GATE,)
+    return (EXPECTATIONS_GATE, DBT_GATE) if key.stage in DBT_STAGES else (EXPECTATIONS_GATE,)
 
 
 def unmet_gates(settings: Settings, versions: Sequence[TableVersion]) -> list[UnmetGate]:

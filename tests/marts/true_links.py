@@ -1,0 +1,74 @@
+"""Linkage's tables as a linkage without error would publish them: from who is who in a supply."""
+
+from __future__ import annotations
+
+from datafirst_platform import tables
+from datafirst_platform.engine import connect, name, parquet, text
+from datafirst_platform.extracts.contracts import contracts
+from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.settings import Settings
+
+PEOPLE_OF = {
+    "magistrates": "libra_cases",
+    "crown": "xhibit_defendants_on_case",
+    "prison": "nomis_offenders",
+    "probation": "delius_offenders",
+    "oasys": "oasys_offenders",
+}
+
+
+def publish_true_links(settings: Settings, edition: str) -> None:
+    """Publish people of each dataset and of all, and linked cases, for extracts that stand."""
+    with connect(settings) as connection:
+        define_pseudonym(connection, scope_key(settings, "records"))
+        for dataset, table in PEOPLE_OF.items():
+            _publish(settings, edition, f"{dataset}_people", _people(settings, edition, table))
+        everyone = " union all ".join(
+            f"select '{dataset}' as source_dataset, * from ({_people(settings, edition, table)})"
+            for dataset, table in PEOPLE_OF.items()
+        )
+        _publish(settings, edition, "criminal_justice_people", everyone)
+        magistrates, crown = PEOPLE_OF["magistrates"], PEOPLE_OF["crown"]
+        _publish(
+            settings,
+            edition,
+            "mags_crown_cases",
+            f"""select distinct
+                {_key(magistrates)} as {magistrates}_key, {_key(crown)} as {crown}_key,
+                20::decimal(6,2) as match_weight, 1::decimal(5,4) as match_probability
+            from {_truth(settings, edition, "mags_crown_cases")}""",
+        )
+
+
+def _publish(settings: Settings, edition: str, table: str, query: str) -> None:
+    with connect(settings) as connection:
+        define_pseudonym(connection, scope_key(settings, "records"))
+        tables.publish(
+            settings,
+            connection,
+            TableKey.of("linkage", table),
+            edition,
+            f"{query} order by all",
+            recipe="true links",
+            inputs={},
+        )
+
+
+def _people(settings: Settings, edition: str, table: str) -> str:
+    """SQL for the people of a table's records; a person is called by their number's pseudonym."""
+    accepted = tables.require(settings, TableKey.of("identities", table), edition)
+    person = "pseudonym('person|' || person_id)"
+    return f"""select record_key, {person} as person_high, {person} as person_medium,
+            {person} as person_low
+        from (select {_key(table)} as record_key, person_id from {_truth(settings, edition, table)})
+        semi join {parquet(accepted.path)} using (record_key)
+        where person_id > 0"""
+
+
+def _key(table: str) -> str:
+    parts = [text(table), *(name(column) for column in contracts()[table].primary_key)]
+    return f"pseudonym({' || chr(124) || '.join(parts)})"
+
+
+def _truth(settings: Settings, edition: str, table: str) -> str:
+    return f"read_parquet({text(settings.secure / 'truth' / edition / f'{table}.parquet')})"
