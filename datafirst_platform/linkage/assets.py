@@ -13,7 +13,7 @@ from datafirst_platform.linkage.linking import link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
 from datafirst_platform.linkage.publishing import Linked, parts_of, table_key
 from datafirst_platform.linkage.records import tables_of
-from datafirst_platform.metadata import column_schema, materialized, step
+from datafirst_platform.metadata import column_schema, materialized, picture, step
 from datafirst_platform.settings import Settings
 
 _PERSON = {
@@ -138,7 +138,7 @@ def _results(
         extra: dict[str, Any] = {}
         if part in ("people", "cases"):
             extra = {"counts": _counts(linked), **_quality(quality)}
-            extra["model_chart"] = dg.MetadataValue.md(_image(model_chart(model)))
+            extra["model_chart"] = picture(model_chart(model))
         yield materialized(
             version, extra, {column.name: column.description for column in _schema(model, part)}
         )
@@ -168,12 +168,5 @@ def _quality(quality: Quality | None) -> dict[str, Any]:
             "| pairs | threshold | precision | recall | F1 |\n"
             f"| --- | --- | ---: | ---: | ---: |\n{rows}"
         ),
-        "quality_chart": dg.MetadataValue.md(_image(quality_chart(quality))),
+        "quality_chart": picture(quality_chart(quality)),
     }
-
-
-def _image(svg: str) -> str:
-    """An SVG as Markdown that needs no file and no network."""
-    import base64
-
-    return f"![chart](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

@@ -1,11 +1,11 @@
-"""The releases as Dagster sees them: an asset each, built from marts whose gates hold."""
+"""The releases as Dagster sees them: an asset each, built from tables whose gates hold."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
 from datafirst_platform.marts.project import ReleaseSpec, release_specs
-from datafirst_platform.metadata import step, team
+from datafirst_platform.metadata import picture, step, team
 from datafirst_platform.releases.bundle import Release
 from datafirst_platform.releases.candidate import CODE_VERSION, build_release
 from datafirst_platform.settings import Settings
@@ -14,7 +14,7 @@ from datafirst_platform.settings import Settings
 def build_releases(
     settings: Settings, partitions: dg.PartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
-    """One asset a release, downstream of the marts it holds."""
+    """One asset a release, downstream of the marts and insights it holds."""
     return [_release(settings, partitions, spec) for spec in release_specs()]
 
 
@@ -24,7 +24,7 @@ def _release(
     @dg.asset(
         key=["releases", spec.name],
         deps=[
-            *(dg.AssetKey(["marts", table.name]) for table in spec.tables),
+            *(dg.AssetKey(table.key) for table in spec.tables),
             *(dg.AssetKey(["releases", member]) for member in spec.members),
         ],
         partitions_def=partitions,
@@ -68,6 +68,7 @@ def _materialized(built: Release) -> dg.MaterializeResult:
                 if "members" in manifest
                 else {}
             ),
+            **_charts(built),
             "inputs": dg.MetadataValue.json(manifest["inputs"]),
             "gates": dg.MetadataValue.md(
                 "| table | gate | rules | outcome | data version |\n"
@@ -77,3 +78,14 @@ def _materialized(built: Release) -> dg.MaterializeResult:
         },
         data_version=dg.DataVersion(built.digest),
     )
+
+
+def _charts(built: Release) -> dict[str, dg.MarkdownMetadataValue]:
+    """Each chart of a release, by its table."""
+    return {
+        f"chart_{document['table']}": picture(
+            (built.path / document["path"]).read_text(), document["title"]
+        )
+        for document in built.manifest["documents"]
+        if document["path"].endswith(".svg")
+    }

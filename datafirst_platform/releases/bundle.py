@@ -5,10 +5,11 @@ releases/<release>/<edition>.<revision>/
     manifest.json               written last
     catalogue.csv               Table Name, Variable Name, Variable Description, Values
     data/<table>.parquet, data/<table>.csv
+    documents/<table>.svg, documents/<table>.png    the chart of a table that has one
 ```
 
 The digest of a release is over the paths and SHA-256 of its files, the manifest apart: the same
-tables and catalogue give the same digest, on any machine and at any time.
+tables and catalogue give the same digest, wherever and whenever it is built from the lock file.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from datafirst_platform.tables import digest_of
 FORMAT = "datafirst-release/1"
 MANIFEST = "manifest.json"
 CATALOGUE = "catalogue.csv"
+DOCUMENTS = "documents"
 CATALOGUE_HEADER = ("Table Name", "Variable Name", "Variable Description", "Values")
 
 _REVISION = re.compile(r"(?P<edition>[0-9]{4})\.(?P<revision>[1-9][0-9]*)\Z")
@@ -129,8 +131,8 @@ def verify(folder: Path) -> list[Finding]:
     """Check a release folder against its own manifest, with nothing but the folder.
 
     Checks the manifest's form, each file's bytes and SHA-256, that nothing is missing or added,
-    each table's rows, columns and primary key in Parquet and CSV alike, the catalogue's coverage
-    and the release digest.
+    each table's rows, columns and primary key in Parquet and CSV alike, the catalogue's coverage,
+    that every chart says in words what it shows, and the release digest.
 
     Returns:
         All findings in order; the release is sound if every one passed.
@@ -156,6 +158,7 @@ def verify(folder: Path) -> list[Finding]:
         for table in tables:
             findings += _table_findings(folder, table)
         findings.append(_catalogue_finding(folder, tables))
+        findings.append(_chart_finding(manifest["documents"]))
     digest = digest_over({path: str(file["sha256"]) for path, file in listed.items()})
     findings.append(Finding("digest", digest == manifest.get("digest"), "over the listed files"))
     gates = manifest.get("gates", [])
@@ -229,3 +232,9 @@ def _catalogue_finding(folder: Path, tables: Sequence[Mapping[str, Any]]) -> Fin
     released = {(table["name"], column["name"]) for table in tables for column in table["columns"]}
     whole = tuple(header) == CATALOGUE_HEADER and described == released
     return Finding("catalogue", whole, f"{len(described)} of {len(released)} variables described")
+
+
+def _chart_finding(documents: Iterable[Mapping[str, Any]]) -> Finding:
+    charts = [each for each in documents if str(each["path"]).endswith((".svg", ".png"))]
+    mute = [each["path"] for each in charts if not str(each.get("alternative", "")).strip()]
+    return Finding("charts in words", not mute, ", ".join(mute) or f"{len(charts)} charts")

@@ -1,4 +1,4 @@
-"""A release candidate: marts re-keyed into a staged folder, every gate asked again, then published.
+"""A release candidate: tables re-keyed into a staged folder, each gate asked again, then published.
 
 A candidate is refused, and leaves nothing behind, unless every table it is built from, back to the
 extracts, stands on the inputs it was made from and holds a passing verdict of each of its gates
@@ -26,17 +26,18 @@ from datafirst_platform.extracts.contracts import sources
 from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
 from datafirst_platform.linkage.models import datasets
 from datafirst_platform.linkage.publishing import parts_of, table_key
-from datafirst_platform.marts.project import ReleasedTable, ReleaseSpec
+from datafirst_platform.marts.project import DBT_STAGES, ReleasedTable, ReleaseSpec
 from datafirst_platform.quality import verdicts
 from datafirst_platform.quality.verdicts import Verdict
 from datafirst_platform.releases import bundle
 from datafirst_platform.releases.bundle import Release
+from datafirst_platform.releases.plots import draw
 from datafirst_platform.safe_errors import GateRefused, values_withheld
 from datafirst_platform.settings import PROJECT_ROOT, Settings
 from datafirst_platform.tables import TableVersion
 
-CODE_VERSION = "1"
-"""Raised by hand when the same marts would be released as other bytes."""
+CODE_VERSION = "2"
+"""Raised by hand when the same tables would be released as other bytes."""
 
 Progress = Callable[[str], None]
 
@@ -47,7 +48,7 @@ def build_release(
     spec: ReleaseSpec,
     progress: Progress = lambda _: None,
 ) -> Release:
-    """Build, check and publish a release of an edition from the marts that stand.
+    """Build, check and publish a release of an edition from the marts and insights that stand.
 
     The same content as the newest revision publishes nothing and returns that revision.
 
@@ -58,12 +59,10 @@ def build_release(
         progress: told what is under way, in words without data.
 
     Raises:
-        NotReady: a mart is not there yet.
+        NotReady: a table is not there yet.
         GateRefused: a gate is missing, failed or stale, or the candidate failed its own.
     """
-    versions = [
-        tables.require(settings, TableKey.of("marts", t.name), edition) for t in spec.tables
-    ]
+    versions = [tables.require(settings, table.key, edition) for table in spec.tables]
     ancestry, gates = _gates(settings, spec.name, edition, versions)
     members = _members(settings, edition, spec)
     folder = settings.releases / spec.name
@@ -96,7 +95,11 @@ def build_release(
         if failed:
             raise GateRefused(_refusal(spec.name, edition, failed))
         _write_catalogue(staged / bundle.CATALOGUE, spec.tables)
-        manifest = _manifest(edition, spec, described, staged, ancestry, [*gates, *own])
+        documents = [
+            _file_entry(staged / bundle.CATALOGUE, staged),
+            *_draw(spec.tables, files, staged, progress),
+        ]
+        manifest = _manifest(edition, spec, described, documents, ancestry, [*gates, *own])
         if members:
             manifest["members"] = {each.label: each.digest for each in members}
         return _publish(settings, spec.name, edition, staged, manifest)
@@ -107,7 +110,7 @@ def build_release(
 def _ancestry(
     settings: Settings, edition: str, versions: Sequence[TableVersion]
 ) -> tuple[list[TableVersion], list[str]]:
-    """Every table version the marts follow from, by key, and what is stale."""
+    """Every table version the released tables follow from, by key, and what is stale."""
     found: dict[TableKey, TableVersion] = {}
     stale: set[str] = set()
     queue = list(versions)
@@ -175,8 +178,8 @@ def _members(settings: Settings, edition: str, spec: ReleaseSpec) -> list[Releas
     """The releases a linking release joins, which it pins by digest.
 
     Raises:
-        GateRefused: one is not there, or was released from marts that have been rebuilt since: its
-            records would not be those that are linked.
+        GateRefused: one is not there, or was released from tables that have been rebuilt since:
+            its records would not be those that are linked.
     """
     found, reasons = [], []
     for member in spec.members:
@@ -188,7 +191,7 @@ def _members(settings: Settings, edition: str, spec: ReleaseSpec) -> list[Releas
         for label, used in newest.manifest["inputs"]["tables"].items():
             stage, _, table = label.partition("/")
             current = tables.current(settings, TableKey.of(stage, table), edition)
-            if stage == "marts" and (current is None or current.version != used):
+            if stage in DBT_STAGES and (current is None or current.version != used):
                 reasons.append(
                     f"{newest.label} holds another {label} than stands: release it anew."
                 )
@@ -212,7 +215,7 @@ def _failure(verdict: Verdict) -> str:
 
 
 def rekeyed(table: ReleasedTable) -> str:
-    """SQL for a mart's columns, every pseudonym made anew by the macro `pseudonym`.
+    """SQL for a table's columns, every pseudonym made anew by the macro `pseudonym`.
 
     The domain keeps a person's id apart from the record whose id it was made of.
     """
@@ -231,7 +234,7 @@ def _write_table(
     condition: str,
     staged: Path,
 ) -> dict[str, Any]:
-    """Re-key one mart and write it in key order as Parquet and CSV; its entry in the manifest."""
+    """Re-key one table and write it in key order as Parquet and CSV; its entry in the manifest."""
     order = ", ".join(name(column) for column in table.primary_key)
     base = staged / "data" / table.name
     with values_withheld(f"Writing {table.name} of the release"):
@@ -288,11 +291,36 @@ def _write_catalogue(path: Path, released: Iterable[ReleasedTable]) -> None:
         )
 
 
+def _draw(
+    released: Iterable[ReleasedTable],
+    files: Mapping[str, Path],
+    staged: Path,
+    progress: Progress,
+) -> list[dict[str, Any]]:
+    """Draw each table that has a chart from the very file that leaves; entries in the manifest.
+
+    An empty table has nothing to draw.
+    """
+    entries: list[dict[str, Any]] = []
+    for table in released:
+        chart = draw(table.name, files[table.name])
+        if chart is None:
+            continue
+        progress(f"{table.name}: chart")
+        base = staged / bundle.DOCUMENTS / table.name
+        base.parent.mkdir(exist_ok=True)
+        for suffix, content in ((".svg", chart.svg), (".png", chart.png)):
+            base.with_suffix(suffix).write_bytes(content)
+            told = {"table": table.name, "title": chart.title, "alternative": chart.alternative}
+            entries.append({**_file_entry(base.with_suffix(suffix), staged), **told})
+    return entries
+
+
 def _manifest(
     edition: str,
     spec: ReleaseSpec,
     described: Sequence[Mapping[str, Any]],
-    staged: Path,
+    documents: Sequence[Mapping[str, Any]],
     ancestry: Sequence[TableVersion],
     gates: Sequence[Verdict],
 ) -> dict[str, Any]:
@@ -309,7 +337,7 @@ def _manifest(
         "description": spec.description,
         "owner": spec.owner,
         "tables": described,
-        "documents": [_file_entry(staged / bundle.CATALOGUE, staged)],
+        "documents": list(documents),
         "inputs": {
             "deliveries": dict(sorted(deliveries.items())),
             "tables": {str(version.key): version.version for version in ancestry},

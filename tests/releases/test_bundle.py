@@ -175,3 +175,15 @@ def test_a_folder_without_a_manifest_says_so(tmp_path):
 def test_an_unknown_release_lists_those_there_are(settings):
     with pytest.raises(NotReady, match="none yet"):
         bundle.find(settings, "crown/2025")
+
+
+def test_a_chart_without_words_is_found(folder):
+    (folder / bundle.DOCUMENTS).mkdir()
+    (folder / bundle.DOCUMENTS / "cases.svg").write_text("<svg/>")
+    listed = [entry(folder, bundle.CATALOGUE), entry(folder, "documents/cases.svg")]
+    write_manifest(folder, tables_of(folder), documents=listed)
+    assert failed(folder) == {"charts in words"}
+
+    listed[1]["alternative"] = "A bar for each court."
+    write_manifest(folder, tables_of(folder), documents=listed)
+    assert failed(folder) == set()
