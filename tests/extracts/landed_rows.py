@@ -17,10 +17,14 @@ from datafirst_platform.settings import Settings
 Row = dict[str, str]
 
 
+def row_of(table: str, **given: str) -> Row:
+    """A row of a table, empty but for what is given."""
+    return dict.fromkeys((column.name for column in contracts()[table].columns), "") | given
+
+
 def case(number: int, **given: str) -> Row:
     """A row of libra_cases that the contract accepts."""
-    row = dict.fromkeys((column.name for column in contracts()["libra_cases"].columns), "")
-    row |= {
+    row = row_of("libra_cases") | {
         "case_id": f"C{number:09d}",
         "defendant_id": f"D{number:07d}",
         "urn": f"01AB{number:07d}",
@@ -40,8 +44,7 @@ def case(number: int, **given: str) -> Row:
 
 def offence(number: int, seq: int = 1, **given: str) -> Row:
     """A row of libra_offences of that case."""
-    row = dict.fromkeys((column.name for column in contracts()["libra_offences"].columns), "")
-    row |= {
+    row = row_of("libra_offences") | {
         "case_id": f"C{number:09d}",
         "defendant_id": f"D{number:07d}",
         "offence_seq": str(seq),
@@ -49,6 +52,40 @@ def offence(number: int, seq: int = 1, **given: str) -> Row:
         "offence_date": "2015-01-01",
         "fine_amount": "10.50",
     }
+    return row | given
+
+
+def prisoner(number: int, **given: str) -> Row:
+    """A name of a prisoner, the first one where no other root is given: nomis_offenders."""
+    row = row_of("nomis_offenders", offender_id=str(number), root_offender_id=str(number))
+    return row | {"last_name": f"EXAMPLE{number}"} | given
+
+
+def booking(number: int, offender: int, **given: str) -> Row:
+    """A row of nomis_bookings under that name."""
+    row = row_of(
+        "nomis_bookings",
+        offender_book_id=str(number),
+        offender_id=str(offender),
+        root_offender_id=str(offender),
+        booking_begin_date="2015-01-05",
+        agy_loc_id="MDI",
+        in_out_status="OUT",
+        active_flag="N",
+    )
+    return row | given
+
+
+def charge(number: int, booking: int, **given: str) -> Row:
+    """A row of nomis_charges under that booking."""
+    row = row_of(
+        "nomis_charges",
+        offender_charge_id=str(number),
+        offender_book_id=str(booking),
+        offence_code="001/01",
+        most_serious_flag="Y",
+        charge_status="I",
+    )
     return row | given
 
 

@@ -171,6 +171,80 @@ def test_a_mistaken_parent_is_named(folder, change, message):
     assert message in told
 
 
+def test_a_table_that_descends_from_itself_is_refused(folder):
+    def under_its_own_child(contract):
+        for name in ("case_id", "defendant_id"):
+            given = column(contract, name)
+            given["customProperties"] = [{"property": "treatment", "value": "parent"}] + [
+                each for each in given["customProperties"] if each["property"] == "evidence"
+            ]
+        contract["schema"][0]["relationships"] = [
+            {
+                "type": "foreignKey",
+                "from": ["libra_cases.case_id", "libra_cases.defendant_id"],
+                "to": ["libra_offences.case_id", "libra_offences.defendant_id"],
+            }
+        ]
+
+    told = mistaken(folder, under_its_own_child)
+    assert told == "libra_cases.yaml: relationships: libra_cases is its own ancestor."
+
+
+def test_parents_come_before_children_however_deep():
+    for each in sources().values():
+        listed = [contract.table for contract in each]
+        for contract in each:
+            assert contract.parent in [None, *listed[: listed.index(contract.table)]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: custom(c, "links_by").update(value="PNC"), "has a column and fields"),
+        (lambda c: custom(c, "links_by")["value"].pop("column"), "has a column and fields"),
+        (lambda c: custom(c, "links_by")["value"].update(fields={}), "must name a linkage field"),
+        (lambda c: custom(c, "links_by")["value"].update(column="shoe"), "must be a coded column"),
+        (
+            lambda c: custom(c, "links_by")["value"].update(column="root_offender_id"),
+            "must be a coded column",
+        ),
+        (
+            lambda c: custom(c, "links_by")["value"]["fields"].update(ZZZ="pnc"),
+            "identifier_types_nomis has no 'ZZZ'",
+        ),
+        (lambda c: custom(c, "links_by")["value"]["fields"].update(PNC="shoe"), "'shoe'"),
+        (
+            lambda c: custom(c, "links_by")["value"]["fields"].update(PNC="source_person"),
+            "'source_person'",
+        ),
+        (
+            lambda c: c["customProperties"].append({"property": "links_as", "value": "pnc"}),
+            "links_as and links_by exclude each other",
+        ),
+    ],
+)
+def test_a_mistaken_links_by_is_named(folder, change, message):
+    told = mistaken(folder, lambda c: change(column(c, "identifier")), table="nomis_identifiers")
+    assert told.startswith("nomis_identifiers.yaml: ")
+    assert message in told
+
+
+def test_what_a_column_feeds_may_follow_from_another():
+    identifiers = contracts()["nomis_identifiers"]
+    assert identifiers.column("identifier").feeds == {"pnc", "cro", "noms"}
+    assert identifiers.links
+
+
+def test_a_sources_own_person_is_a_pseudonym_or_refused(folder):
+    def as_supplied(contract):
+        given = column(contract, "root_offender_id")
+        custom(given, "treatment")["value"] = "identify"
+        given["customProperties"].remove(custom(given, "domain"))
+
+    told = mistaken(folder, as_supplied, table="nomis_offenders")
+    assert "root_offender_id: links_as: source_person needs the treatment 'pseudonymise'" in told
+
+
 def test_what_is_no_yaml_or_says_a_thing_twice_is_refused(folder):
     path = folder / "libra_cases.yaml"
     path.write_text("a: [1\n")

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from landed_rows import Landing, as_csv, case, offence
+from landed_rows import Landing, as_csv, booking, case, charge, offence, prisoner
 
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.extracts.extraction import extract_source
@@ -148,6 +148,28 @@ def test_numbers_and_orphans(landing, given, rule, column):
 def test_children_of_quarantined_rows_are_orphans(landing):
     extract = extracted(landing, [case(1), case(2, sex="?")], [offence(1), offence(2)])
     assert reasons(extract, "libra_offences") == [(2, "orphan", "case_id, defendant_id")]
+
+
+def test_what_hangs_below_a_refused_row_is_orphaned_however_deep(landing):
+    landing.deliver(
+        {
+            "nomis_offenders": [prisoner(1), prisoner(2, sex_code="?")],
+            "nomis_bookings": [booking(11, 1), booking(12, 2), booking(13, 3)],
+            "nomis_charges": [charge(21, 11), charge(22, 12), charge(23, 13), charge(24, 11)],
+        },
+        source="nomis",
+    )
+    extract = extract_source(landing.settings, "2025", "nomis")
+
+    assert reasons(extract, "nomis_offenders") == [(2, "unknown_code", "sex_code")]
+    assert reasons(extract, "nomis_bookings") == [
+        (2, "orphan", "offender_id"),
+        (3, "orphan", "offender_id"),
+    ]
+    assert reasons(extract, "nomis_charges") == [
+        (2, "orphan", "offender_book_id"),
+        (3, "orphan", "offender_book_id"),
+    ]
 
 
 def test_copies_go_and_rows_that_claim_one_key_all_go(landing):

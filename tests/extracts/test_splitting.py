@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from landed_rows import case, offence
+from landed_rows import booking, case, charge, offence, prisoner, row_of
 
 from datafirst_platform.extracts.contracts import POSTCODE_SECTORS, contracts
 from datafirst_platform.extracts.extraction import extract_source
@@ -80,6 +80,71 @@ def test_keys_are_keyed_pseudonyms_that_join(landing):
     assert len(offences[0]["record_key"]) == 32
 
 
+def of_prisoners(landing, **tables):
+    """An extract of nomis, by the names of its tables without the source."""
+    landing.deliver({f"nomis_{name}": rows for name, rows in tables.items()}, source="nomis")
+    return extract_source(landing.settings, "2025", "nomis").tables
+
+
+def test_a_row_is_keyed_to_its_parent_and_that_to_its_own(landing):
+    made = of_prisoners(
+        landing,
+        offenders=[prisoner(2), prisoner(1)],
+        bookings=[booking(11, 1), booking(12, 2), booking(13, 1)],
+        charges=[charge(21, 13), charge(22, 12), charge(23, 11)],
+    )
+    offenders, bookings, charges = (
+        [row["record_key"] for row in table(made[f"nomis_{name}"].content)]
+        for name in ("offenders", "bookings", "charges")
+    )
+    assert len({*offenders, *bookings, *charges}) == 8
+    above = [row["nomis_offenders_key"] for row in table(made["nomis_bookings"].content)]
+    assert above == [offenders[1], offenders[0], offenders[1]]
+    above = [row["nomis_bookings_key"] for row in table(made["nomis_charges"].content)]
+    assert above == [bookings[2], bookings[1], bookings[0]]
+
+
+def test_names_of_one_prisoner_share_the_sources_own_person(landing):
+    rows = [prisoner(1), prisoner(2, root_offender_id="1"), prisoner(3)]
+    made = of_prisoners(landing, offenders=rows)["nomis_offenders"]
+    roots = [row["root_offender_key"] for row in table(made.identities)]
+
+    assert roots == [row["root_offender_key"] for row in table(made.content)]
+    assert roots[:2] == [pseudonym(landing, "nomis_offender|1")] * 2
+    assert roots[2] not in roots[:2]
+    # A root is the id of a name: one domain, so that it can be looked up.
+    assert roots == [table(made.content)[at]["offender_key"] for at in (0, 0, 2)]
+
+
+def test_identities_of_a_child_name_its_parent_and_keep_what_says_what_they_are(landing):
+    given = [("1", "PNC", "1999/0000001A"), ("1", "HOREF", "A123"), ("2", "MERGED", "A1234BC")]
+    made = of_prisoners(
+        landing,
+        offenders=[prisoner(1), prisoner(2)],
+        identifiers=[
+            row_of(
+                "nomis_identifiers",
+                identifier_id=str(number),
+                root_offender_id=root,
+                identifier_type=kind,
+                identifier=text,
+            )
+            for number, (root, kind, text) in enumerate(given)
+        ],
+    )
+    keys = [row["record_key"] for row in table(made["nomis_offenders"].identities)]
+    found = table(made["nomis_identifiers"].identities)
+
+    assert [row["nomis_offenders_key"] for row in found] == [keys[0], keys[0], keys[1]]
+    assert [(row["identifier_type"], row["identifier"]) for row in found] == [
+        (kind, text) for _, kind, text in given
+    ]
+    content = table(made["nomis_identifiers"].content)
+    assert [row["identifier_type"] for row in content] == [kind for _, kind, _ in given]
+    assert "identifier" not in content[0]
+    assert [row["record_key"] for row in content] == [row["record_key"] for row in found]
+
+
 @pytest.mark.parametrize(
     ("born", "on", "year", "age"),
     [
@@ -148,18 +213,18 @@ ENGINE = duckdb.connect()
 
 
 def test_other_date_formats_are_read_alike(landing):
-    columns = contracts()["xhibit_defendants_on_case"].columns
-    row = dict.fromkeys((column.name for column in columns), "") | {
-        "defendant_on_case_id": "7",
-        "case_id": "8",
-        "defendant_id": "9",
-        "is_company": "N",
-        "date_of_birth": "01/02/1980",
-        "court_code": "404",
-        "case_type": "T",
-        "receipt_date": "28/02/2020",
-        "first_hearing_date": "01/02/2020",
-    }
+    row = row_of(
+        "xhibit_defendants_on_case",
+        defendant_on_case_id="7",
+        case_id="8",
+        defendant_id="9",
+        is_company="N",
+        date_of_birth="01/02/1980",
+        court_code="404",
+        case_type="T",
+        receipt_date="28/02/2020",
+        first_hearing_date="01/02/2020",
+    )
     bad = row | {"defendant_on_case_id": "10", "date_of_birth": "1980-02-01"}
     landing.deliver({"xhibit_defendants_on_case": [row, bad]}, source="xhibit")
     made = extract_source(landing.settings, "2025", "xhibit").tables["xhibit_defendants_on_case"]
