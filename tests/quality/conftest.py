@@ -9,7 +9,7 @@ import pytest
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, text
 from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
-from datafirst_platform.marts.project import mart_tables
+from datafirst_platform.marts.project import modelled_tables
 from datafirst_platform.quality.rules import Rule
 from datafirst_platform.quality.suites import Suite, suite_tables
 from datafirst_platform.quality.validation import BATCH, run_suite
@@ -70,12 +70,12 @@ def judged(refreshed, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def candidate(judged, tmp_path_factory):
-    """Every released table as a candidate's file: the mart, re-keyed."""
+    """Every table that may be released as a candidate's file: re-keyed."""
     folder = tmp_path_factory.mktemp("candidate")
     files = {}
     with connect(judged) as connection:
         define_pseudonym(connection, scope_key(judged, f"release/{EDITION}"))
-        for table in mart_tables():
+        for table in modelled_tables():
             mart = tables.require(judged, table.key, EDITION)
             columns = rekeyed(table)
             files[table.name] = folder / f"{table.name}.parquet"

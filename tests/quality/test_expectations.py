@@ -204,7 +204,7 @@ def test_a_table_of_which_part_is_released_is_held_against_that_part(judged, can
     suite = next(
         each
         for each in SUITES.values()
-        if each.key.stage == "releases" and "source_dataset" in each.columns
+        if each.key.stage == "releases" and "source_person_id" in each.columns
     )
     key, part, where = suite.key, tmp_path / "part.parquet", "source_dataset = 'magistrates'"
     duckdb.sql(

@@ -1,0 +1,59 @@
+"""What is wrong with an insight, for each rule in SQL written for it."""
+
+from tests.quality.faults.sql import everywhere, whole
+
+
+def disclosed(kind, total, count, part, **faults):
+    """What disclosure control may let through holds for every insight of counts and their parts."""
+    # Of each kind of subgroups one alone is withheld.
+    alone = f"""
+        select * exclude (place) replace (case when place = 1 then null else 100 end as {count})
+        from (select *, row_number() over (partition by {kind}, {total}) as place from {{t}})"""
+    return {
+        "nothing_small_or_exact": whole(**{count: "11"}),
+        "none_withheld_alone": alone,
+        **({"nothing_small_is_left": whole(**{count: "100", part: "95"})} if part else {}),
+        **faults,
+    }
+
+
+FAULTS = {
+    "insights/linkage_coverage": disclosed(
+        "source_dataset, linked_dataset, subgroup",
+        "subgroup = 'everyone'",
+        "people",
+        "linked_people",
+        subgroups_come_to_everyone=whole(
+            people="case subgroup when 'everyone' then 100000 else 100 end"
+        ),
+    ),
+    "insights/repeat_custody": disclosed(
+        "within_months",
+        "release_type = 'all releases'",
+        "journeys",
+        "returned",
+        longer_holds_shorter=whole(returned="100"),
+    ),
+    "insights/returning_defendants": disclosed(
+        "starting_year",
+        "offence_group = 'All offences'",
+        "starters",
+        "returned",
+        return_plausible=everywhere(
+            starting_year="2011",
+            offence_group="'All offences'",
+            starters="1000",
+            share_returned="0.9",
+        ),
+    ),
+    "insights/time_to_completion": disclosed(
+        "court_type, completion_year",
+        "offence_group = 'All offences'",
+        "cases",
+        None,
+        median_with_its_count=whole(median_days="10", cases="null"),
+        median_plausible=everywhere(
+            completion_year="2023", offence_group="'All offences'", cases="1000", median_days="900"
+        ),
+    ),
+}
