@@ -48,13 +48,13 @@ def republish(settings, key, query):
         )
 
 
-def without_releases(settings):
-    """As before anything was released, so that whatever is built now counts."""
-    for each in bundle.releases(settings):
+def without_releases(settings, name=None):
+    """As before anything was released, or that release, so that whatever is built now counts."""
+    for each in bundle.releases(settings, name):
         for file in each.path.rglob("*"):
             if file.is_file():
                 file.unlink()
-    assert not bundle.releases(settings)
+    assert not bundle.releases(settings, name)
 
 
 def releases_of(settings, key):
@@ -89,7 +89,7 @@ def test_each_gate_fails_on_bad_data_and_the_release_is_refused(installation, ke
 @pytest.mark.parametrize("name", sorted(SPECS))
 def test_a_failed_dbt_test_refuses_the_release(installation, name):
     without_releases(installation)
-    key = TableKey.of("marts", SPECS[name].tables[0].name)
+    key = SPECS[name].tables[0].key
     version = tables.require(installation, key, EDITION)
     given = verdict_of(installation, key, EDITION, version.version, DBT_GATE)
     broken = dataclasses.replace(given.outcomes[0], passed=False, severity="critical")
@@ -104,7 +104,7 @@ def test_a_failed_dbt_test_refuses_the_release(installation, name):
 @pytest.mark.parametrize("name", sorted(SPECS))
 def test_marts_dbt_never_tested_refuse_the_release(installation, name):
     without_releases(installation)
-    key = TableKey.of("marts", SPECS[name].tables[0].name)
+    key = SPECS[name].tables[0].key
     version = tables.require(installation, key, EDITION)
     verdict_path(installation, key, EDITION, version.version, DBT_GATE).unlink()
 
@@ -113,10 +113,10 @@ def test_marts_dbt_never_tested_refuse_the_release(installation, name):
     assert not bundle.releases(installation)
 
 
-@pytest.mark.parametrize("name", sorted(SPECS))
+@pytest.mark.parametrize("name", sorted(set(SPECS) - {"insights"}))
 def test_a_candidate_that_breaks_its_own_suite_is_refused(installation, name, monkeypatch):
     """The candidate's own gate: here the re-keying is broken, so internal ids would go out."""
-    without_releases(installation)
+    without_releases(installation, name)
     from datafirst_platform.releases import candidate
 
     monkeypatch.setattr(
@@ -128,7 +128,7 @@ def test_a_candidate_that_breaks_its_own_suite_is_refused(installation, name, mo
     )
     with pytest.raises(GateRefused, match="releases/"):
         build_release(installation, EDITION, SPECS[name])
-    assert not bundle.releases(installation)
+    assert not bundle.releases(installation, name)
     assert not list(installation.releases.glob("*/.stage-*"))
 
 

@@ -22,7 +22,17 @@ from datafirst_platform.refresh import refresh
 from datafirst_platform.releases import bundle
 from tests.conftest import copy_of
 
-RELEASES = ("criminal_courts_linking", "crown", "magistrates")
+RELEASES = (
+    "criminal_courts_linking",
+    "criminal_courts_prison_linking",
+    "criminal_justice_linking",
+    "crown",
+    "insights",
+    "magistrates",
+    "oasys",
+    "prison",
+    "probation",
+)
 
 
 def quietly(settings, edition):
