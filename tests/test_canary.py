@@ -24,6 +24,7 @@ import pytest
 
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, parquet, text
+from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.refresh import refresh
 from tests.conftest import copy_of
@@ -67,28 +68,76 @@ def needles():
     return sorted(found)
 
 
+PLANTED = (
+    "libra_cases",
+    "nomis_offenders",
+    "delius_offenders",
+    "delius_addresses",
+    "oasys_offenders",
+)
+"""Tables that get canaries; the first twenty rows of people, half of which are made to fail."""
+
+AS_LINKED = {
+    "forename1": "first_name",
+    "surname": "last_name",
+    "date_of_birth": "date_of_birth",
+    "address": "address_line_1",
+    "postcode": "postcode",
+    "pnc": "pnc_id",
+    "cro": "cro_number",
+}
+BY_NAME = {"address_line_1": "address_line_1", "post_town": "post_town", "town_city": "post_town"}
+
+
 def plant(settings):
-    """Give twenty rows of LIBRA's cases the canaries' identities; half of them are made to fail."""
-    (folder,) = (settings.landing / "libra").glob(f"{EDITION}-*")
-    manifest = json.loads((folder / "manifest.json").read_text())
-    entry = next(file for file in manifest["files"] if file["table"] == "libra_cases")
-    packed = (folder / entry["path"]).read_bytes()
-    content = gzip.decompress(packed).decode()
-    rows = list(csv.DictReader(io.StringIO(content)))
-    header = list(rows[0])
-    persons = [row for row in rows if row["defendant_type"] == "P"]
-    spoiled = ("date_of_birth", "sex", "first_hearing_date", "court_code", "defendant_type")
-    for number, person in enumerate(canaries()):
-        row = persons[number * 7]
-        row.update(person)
-        if number >= 10:
-            # The value that breaks the rule is itself a canary's.
-            row[spoiled[number % 5]] = person["last_name"]
-    text_out = io.StringIO()
-    writer = csv.DictWriter(text_out, header, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write(folder, manifest, entry, gzip.compress(text_out.getvalue().encode(), mtime=0))
+    """Give twenty rows of each table of people the canaries' identities."""
+    for table in PLANTED:
+        contract = contracts()[table]
+        (folder,) = (settings.landing / contract.source).glob(f"{EDITION}-*")
+        manifest = json.loads((folder / "manifest.json").read_text())
+        entry = next(file for file in manifest["files"] if file["table"] == table)
+        rows = list(csv.DictReader(io.StringIO(unpack(folder / entry["path"]))))
+        persons = [row for row in rows if row.get("defendant_type", "P") == "P"]
+        coded = [column.name for column in contract.columns if column.codes and column.required]
+        spoiled = [column.name for column in contract.columns if column.type == "date"] + [
+            name for name in coded if name != "defendant_type"
+        ]
+        for number, person in enumerate(canaries()):
+            row = persons[number * 7]
+            row.update(as_held(contract, person))
+            if number >= 10:
+                # The value that breaks the rule is itself a canary's.
+                row[spoiled[number % len(spoiled)]] = person["last_name"]
+        text_out = io.StringIO()
+        writer = csv.DictWriter(text_out, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write(folder, manifest, entry, pack(entry, text_out.getvalue()))
+
+
+def as_held(contract, person):
+    """A canary as a source would write it: its values in the columns that hold them."""
+    held = {}
+    for column in contract.columns:
+        value = next((AS_LINKED[field] for field in column.feeds if field in AS_LINKED), None)
+        value = value or BY_NAME.get(column.name)
+        if value:
+            held[column.name] = person[value]
+            if column.format == "dd/MM/yyyy":
+                held[column.name] = "/".join(reversed(person[value].split("-")))
+    return held
+
+
+def unpack(path):
+    """The text of a delivered CSV."""
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
+
+
+def pack(entry, content):
+    """A CSV's text as its file holds it."""
+    packed = content.encode()
+    return gzip.compress(packed, mtime=0) if entry["path"].endswith(".gz") else packed
 
 
 def write(folder, manifest, entry, packed):
@@ -193,17 +242,20 @@ def test_no_canary_leaves_the_secure_zone(planted, capfd, caplog, monkeypatch):
 
     done = refresh(settings, EDITION, printed.append)
     assert done.succeeded, (done.steps, done.failed_checks)
-    quarantined = tables.require(settings, TableKey.of("quarantine", "libra_cases"), EDITION)
-    assert quarantined.rows >= 10
 
     # The canaries did come in: the secure zone holds them, so that finding none elsewhere counts.
-    identities = tables.require(settings, TableKey.of("identities", "libra_cases"), EDITION)
-    with connect(settings) as connection:
-        held = connection.execute(
-            f"select count(*) from read_parquet({text(identities.path)}) "
-            "where first_name like 'ZYXQUOR%'"
-        ).fetchall()[0][0]
-    assert held == 10
+    for table in PLANTED:
+        quarantined = tables.require(settings, TableKey.of("quarantine", table), EDITION)
+        assert quarantined.rows >= 10, table
+        identities = tables.require(settings, TableKey.of("identities", table), EDITION)
+        people = [as_held(contracts()[table], person) for person in canaries()]
+        mark = next(iter(people[0]))
+        known = ", ".join(text(each[mark]) for each in people)
+        with connect(settings) as connection:
+            held = connection.execute(
+                f"select count(*) from {parquet(identities.path)} where {mark} in ({known})"
+            ).fetchall()[0][0]
+        assert held == 10, table
 
     for force, fails in (
         (refused_file, "extract_libra"),

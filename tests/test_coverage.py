@@ -8,7 +8,7 @@ from datafirst_platform import coverage as covering
 from datafirst_platform.cli import main
 from datafirst_platform.coverage import coverage
 from datafirst_platform.extracts.contracts import contracts
-from datafirst_platform.marts.project import mart_tables
+from datafirst_platform.marts.project import modelled_tables
 from datafirst_platform.safe_errors import PlatformError
 
 
@@ -19,7 +19,7 @@ def test_no_table_has_a_gap():
 def test_every_supplied_and_published_table_is_listed():
     listed = {each.table for each in coverage()}
     assert {f"extracts/{table}" for table in contracts()} <= listed
-    assert {str(table.key) for table in mart_tables()} <= listed
+    assert {str(table.key) for table in modelled_tables()} <= listed
 
 
 def test_a_table_without_a_suite_is_a_gap(monkeypatch):

@@ -5,8 +5,10 @@ from datetime import date
 import pytest
 from made_identities import EDITION, pnc
 
+from datafirst_platform import tables
 from datafirst_platform.linkage.linking import link_dataset
 from datafirst_platform.linkage.models import LEVELS
+from datafirst_platform.linkage.publishing import table_key
 
 ROOT, OTHER_ROOT = f"{1:032x}", f"{2:032x}"
 NAME = {
@@ -157,12 +159,15 @@ def test_a_previous_surname_links_where_the_name_does_not(probation):
     assert together(one, other, "high")
 
 
-def test_a_former_address_is_as_good_as_the_present_one(probation):
-    slip = {**USER, "date_of_birth": date(1979, 11, 2)}
-    homes = [
-        {"delius_offenders_key": f"{0:032x}", "postcode": "LS6 2AB"},
-        {"delius_offenders_key": f"{0:032x}", "postcode": "CF10 3AT"},
-    ]
-    now = {"delius_offenders_key": f"{1:032x}", "postcode": "CF10 3AT"}
-    one, other = probation([USER, slip], addresses=[*homes, now])
-    assert together(one, other, "high")
+def test_a_former_address_is_as_good_as_the_present_one(settings, probation, rows):
+    def weight(homes):
+        addresses = [
+            *({"delius_offenders_key": f"{0:032x}", "postcode": each} for each in homes),
+            {"delius_offenders_key": f"{1:032x}", "postcode": "CF10 3AT"},
+        ]
+        probation([USER, {**USER, "second_name": "IDRIS"}], addresses=addresses)
+        edges = tables.require(settings, table_key("probation", "edges"), EDITION)
+        (edge,) = rows(edges)
+        return edge["match_weight"]
+
+    assert weight(["LS6 2AB", "CF10 3AT"]) > weight(["LS6 2AB"]) + 3

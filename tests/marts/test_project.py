@@ -14,6 +14,7 @@ from datafirst_platform.marts.project import (
     DBT_PROJECT,
     manifest_path,
     mart_tables,
+    modelled_tables,
     project_digest,
     read_manifest,
     release_specs,
@@ -22,10 +23,27 @@ from datafirst_platform.safe_errors import PlatformError
 
 SPECS = {spec.name: spec for spec in release_specs()}
 COLUMNS = [(table, column) for table in mart_tables() for column in table.columns]
+LINKING = ["linkage_coverage", "mags_crown_journey", "xjs_link"]
 RELEASED = {
     "magistrates": ["magistrates_cases", "magistrates_offences"],
     "crown": ["crown_cases", "crown_offences"],
-    "criminal_courts_linking": ["mags_crown_journey", "xjs_link"],
+    "prison": ["prison_custodial_journeys"],
+    "probation": [
+        "probation_events",
+        "probation_licence_conditions",
+        "probation_pss_requirements",
+        "probation_requirements",
+    ],
+    "oasys": ["oasys_assessments_details_core_risk", "oasys_assessments_metadata"],
+    "criminal_courts_linking": LINKING,
+    "criminal_courts_prison_linking": LINKING,
+    "criminal_justice_linking": LINKING,
+    "insights": ["repeat_custody", "returning_defendants", "time_to_completion"],
+}
+MEMBERS = {
+    "criminal_courts_linking": ("magistrates", "crown"),
+    "criminal_courts_prison_linking": ("magistrates", "crown", "prison"),
+    "criminal_justice_linking": ("magistrates", "crown", "prison", "probation", "oasys"),
 }
 
 
@@ -47,9 +65,21 @@ def test_releases_hold_exactly_their_tables():
     assert all(spec.description and spec.owner and spec.label for spec in SPECS.values())
 
 
-def test_every_mart_is_released_once():
+def test_every_mart_is_released_and_those_of_a_dataset_once():
     released = [table.name for spec in SPECS.values() for table in spec.tables]
-    assert sorted(released) == [table.name for table in mart_tables()]
+    assert {*released} == {table.name for table in modelled_tables()}
+    of_datasets = [table for table in released if table not in LINKING]
+    assert len(of_datasets) == len({*of_datasets})
+
+
+def test_a_linking_release_holds_the_records_of_its_members_alone():
+    assert {name: spec.members for name, spec in SPECS.items() if spec.members} == MEMBERS
+    for name, members in MEMBERS.items():
+        listed = ", ".join(f"'{member}'" for member in members)
+        conditions = {t.name: SPECS[name].condition(t) for t in SPECS[name].tables}
+        assert conditions["xjs_link"] == f"source_dataset in ({listed})"
+        assert conditions["mags_crown_journey"] == ""
+        assert conditions["linkage_coverage"].count(listed) == 2
 
 
 def test_every_mart_has_a_key_of_its_own_columns_and_that_key_is_tested():
