@@ -3,9 +3,11 @@
 import re
 from xml.etree import ElementTree
 
+import dagster as dg
 import duckdb
 import pytest
 
+from datafirst_platform.instance import instance_in_use
 from datafirst_platform.marts.project import INSIGHTS, modelled_tables
 from datafirst_platform.releases import bundle
 from datafirst_platform.releases.plots import DRAWINGS, draw
@@ -160,6 +162,16 @@ def test_releases_hold_their_charts_and_verify(refreshed):
     found = {finding.check: finding for finding in bundle.verify(insights.path)}
     assert all(finding.passed for finding in found.values())
     assert found["charts in words"].detail == "6 charts"
+
+
+def test_charts_are_shown_beside_the_release_in_dagster(refreshed):
+    with instance_in_use(refreshed) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["releases", "insights"]))
+    metadata = event.asset_materialization.metadata
+    for table in ("repeat_custody", "returning_defendants", "time_to_completion"):
+        shown = metadata[f"chart_{table}"].value
+        assert shown.startswith("![")
+        assert "](data:image/svg+xml;base64," in shown
 
 
 def test_a_linking_release_tells_of_its_own_datasets_alone(refreshed):
