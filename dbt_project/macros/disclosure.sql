@@ -3,8 +3,8 @@
 
    A figure is withheld by the least count it would tell, the smallest of its parts. Counts of a
    slice add up to a total that may be shown. So where one of them is withheld, more follow in the
-   order of their size until at least two are withheld and their least counts come to the
-   threshold together: a total less what is shown then says no more than that. #}
+   order of their size until their least counts come to the threshold together, which takes two at
+   the least: a total less what is shown then says no more than that. #}
 
 {% macro disclosure_threshold() -%}
     10
@@ -18,13 +18,10 @@
         {{ least }} < {{ disclosure_threshold() }}
         or (
             min({{ least }}) over (partition by {{ slice }}) < {{ disclosure_threshold() }}
-            and (
-                row_number() over (partition by {{ slice }} order by {{ least }}, {{ order }}) <= 2
-                or sum({{ least }}) over (
-                    partition by {{ slice }} order by {{ least }}, {{ order }}
-                    rows between unbounded preceding and 1 preceding
-                ) < {{ disclosure_threshold() }}
-            )
+            and sum({{ least }}) over (
+                partition by {{ slice }} order by {{ least }}, {{ order }}
+                rows between unbounded preceding and 1 preceding
+            ) < {{ disclosure_threshold() }}
         )
     )
 {%- endmacro %}
