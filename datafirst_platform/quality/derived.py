@@ -739,26 +739,23 @@ def _rekeyed(table: ReleasedTable) -> list[Rule]:
     for own in ids:
         inside = f"""select candidate.{own} from {{batch}} as candidate
             semi join {MART} on candidate.{own} = {MART}.{own}"""
-        rules += [
-            none_found(
-                f"{own}.rekeyed",
-                inside,
-                "No id inside the platform leaves it; releases of two editions must not join.",
-            ),
-            none_found(
-                f"{own}.one_to_one",
-                _differing(_groups([own], told)),
+        reason = "No id inside the platform leaves it; releases of two editions must not join."
+        rules.append(none_found(f"{own}.rekeyed", inside, reason))
+        # The key is one row's on either side: what all rows hold says as much.
+        if table.primary_key != (own,):
+            query = _differing(_groups([own], told))
+            reason = (
                 "Each id stands for the rows it stood for: who was together stays together, and "
-                "who was apart stays apart.",
-            ),
-        ]
+                "who was apart stays apart."
+            )
+            rules.append(none_found(f"{own}.one_to_one", query, reason))
     people = [column.name for column in table.columns if column.pseudonym_of == "person"]
     if len(people) > 1:
         query = _differing(_groups(people, told))
         reason = "A person at one threshold is the same people at the others as before."
         rules.append(none_found("people_together", query, reason))
     if content:
-        query = _differing(f"select {told} from {{relation}}")
+        query = _differing(f"select {told} as told from {{relation}}")
         reason = "Re-keying changes ids and nothing else."
         rules.append(none_found("content_unaltered", query, reason))
     return rules
@@ -767,15 +764,18 @@ def _rekeyed(table: ReleasedTable) -> list[Rule]:
 def _groups(ids: Sequence[str], told: str) -> str:
     """SQL for what rows of the same ids tell in sum, whatever the ids are called."""
     known = " or ".join(f"{each} is not null" for each in ids)
-    return f"""select hash(count(*), sum({told})) from {{relation}}
+    return f"""select hash(count(*), sum({told})) as told from {{relation}}
         where {known} group by {", ".join(ids)}"""
 
 
 def _differing(query: str) -> str:
-    """SQL for the rows that a query over `{relation}` gives of the candidate or the mart alone."""
+    """SQL for what a query over `{relation}` tells more often of the candidate or of the mart."""
     candidate = query.replace("{relation}", "{batch}")
     mart = query.replace("{relation}", MART)
-    return f"({candidate} except all {mart}) union all ({mart} except all {candidate})"
+    return f"""select told from (
+            select told, 1 as side from ({candidate})
+            union all select told, -1 from ({mart})
+        ) group by told having sum(side) <> 0"""
 
 
 def _given_pseudonym(column: str, reason: str) -> list[Rule]:
