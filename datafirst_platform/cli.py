@@ -277,8 +277,8 @@ def _people(settings: Settings, key: str) -> int:
     from datafirst_platform.linkage.models import datasets, linkage_model
     from datafirst_platform.linkage.publishing import table_key
 
-    widest = max(datasets("across"), key=lambda each: len(linkage_model(each).members))
-    found = tables.current(settings, table_key(widest, "counts"), key)
+    across = sorted(datasets("across"), key=lambda each: len(linkage_model(each).members))
+    found = tables.current(settings, table_key(across[-1], "counts"), key) if across else None
     if found is None:
         return 0
     with connect(settings) as connection:
