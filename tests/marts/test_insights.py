@@ -688,7 +688,7 @@ def test_cases_take_as_long_as_published(figures):
         if row["offence_group"] == "All offences"
     }
     assert medians["magistrates", 2023] == pytest.approx(178, rel=0.12)
-    # As courts leave XHIBIT from 2021 on, what is left has taken longer; 374 days are of all courts.
+    # Courts leave XHIBIT from 2021 on, and what is left took longer; 374 days are of all courts.
     assert medians["crown", 2023] == pytest.approx(374, rel=0.2)
 
 
