@@ -428,6 +428,9 @@ def release_show(label: str, as_json: bool) -> None:  # noqa: FBT001
         ("TABLE", "ROWS", "COLUMNS", "PRIMARY KEY"),
     )
     click.echo()
+    if "members" in manifest:
+        _show(list(manifest["members"].items()), ("MEMBER", "DIGEST"))
+        click.echo()
     _show(list(manifest["inputs"]["deliveries"].items()), ("DELIVERY", "DIGEST"))
     click.echo()
     _show(

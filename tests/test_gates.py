@@ -1,6 +1,8 @@
 """Nothing is released past a gate: each one is made to fail, and every way round is tried."""
 
 import dataclasses
+import json
+import shutil
 
 import dagster as dg
 import pytest
@@ -132,6 +134,27 @@ def test_a_candidate_that_breaks_its_own_suite_is_refused(installation, name, mo
     assert not list(installation.releases.glob("*/.stage-*"))
 
 
+def test_a_linking_release_waits_for_its_members(installation):
+    without_releases(installation, "crown")
+    with pytest.raises(GateRefused, match="crown of edition 2025 is not released yet"):
+        build_release(installation, EDITION, SPECS["criminal_courts_linking"])
+
+
+def test_a_linking_release_pins_another_release_of_a_member_anew(installation):
+    crown = bundle.find(installation, f"crown/{EDITION}")
+    before = bundle.find(installation, f"criminal_courts_linking/{EDITION}")
+    again = crown.path.with_name(f"{EDITION}.2")
+    shutil.copytree(crown.path, again)
+    (again / bundle.MANIFEST).chmod(0o644)
+    manifest = {**crown.manifest, "revision": 2, "digest": "f" * 64}
+    (again / bundle.MANIFEST).write_text(json.dumps(manifest))
+
+    built = build_release(installation, EDITION, SPECS["criminal_courts_linking"])
+    assert before.manifest["members"][f"crown/{EDITION}.1"] == crown.digest
+    assert built.manifest["members"][f"crown/{EDITION}.2"] == "f" * 64
+    assert built.revision == before.revision + 1
+
+
 def materialize_alone(settings, name, selection):
     definitions = build_definitions(settings)
     job = dg.define_asset_job("alone", selection=selection)
@@ -196,7 +219,7 @@ def test_data_altered_in_place_is_refused(installation):
 
 
 def test_a_failed_gate_stops_the_run_before_the_marts(landed):
-    """A supplier sends mostly broken rows: the receipt's gate stops the refresh."""
+    """LIBRA delivers other people than XHIBIT knows: the gate of linked cases stops the refresh."""
     from datafirst_platform.editions import edition
     from datafirst_platform.synthetic import make_supply
 
@@ -212,6 +235,8 @@ def test_a_failed_gate_stops_the_run_before_the_marts(landed):
     done = refresh(landed, EDITION, lambda _: None)
 
     assert not done.succeeded
+    assert done.failed_checks == ("linkage/mags_crown_cases: expectations",)
+    assert "marts" not in {step.step for step in done.steps}
     assert not bundle.releases(landed)
 
 

@@ -8,15 +8,14 @@ contract (`links_as`), never here.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
 from datafirst_platform.editions import edition as edition_of
 from datafirst_platform.engine import name, text
-from datafirst_platform.extracts.contracts import SEEDS, contracts
+from datafirst_platform.extracts.contracts import code_meanings, contracts
 from datafirst_platform.safe_errors import PlatformError
 
 NICKNAMES = Path(__file__).with_name("nicknames.csv")
@@ -248,21 +247,14 @@ def derive_query(source: str) -> str:
         from ({source}) as source left join nicknames on nicknames.short = source.forename1"""
 
 
-def _meanings(codes: str | None, columns: tuple[str, ...]) -> dict[str, str]:
+def _meanings(codes: str | None, columns: tuple[str, ...]) -> Mapping[str, str]:
     """Code to meaning, from the first of the columns that the code list has."""
-    path = SEEDS / f"{codes}.csv"
-    if not path.exists():
-        msg = f"Code list {path.name} is missing from {SEEDS}: a linkage field is read through it."
-        raise PlatformError(msg)
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
     for column in columns:
-        if rows and column in rows[0]:
-            return {next(iter(row.values())): row[column] for row in rows}
-    msg = f"Code list {path.name} has none of the columns {', '.join(columns)}."
-    raise PlatformError(msg)
+        if meanings := code_meanings(str(codes), column):
+            return meanings
+    raise PlatformError(f"Code list {codes}.csv has none of the columns {', '.join(columns)}.")
 
 
-def _decode(column: str, meaning: dict[str, str]) -> str:
+def _decode(column: str, meaning: Mapping[str, str]) -> str:
     cases = " ".join(f"when {text(code)} then {text(value)}" for code, value in meaning.items())
     return f"case {column} {cases} end"

@@ -50,7 +50,8 @@ def build_release(
 ) -> Release:
     """Build, check and publish a release of an edition from the marts and insights that stand.
 
-    The same content as the newest revision publishes nothing and returns that revision.
+    The same content as the newest revision, beside the same releases of its members, publishes
+    nothing and returns that revision.
 
     Args:
         settings: the installation.
@@ -390,7 +391,12 @@ def _publish(
     settings: Settings, release: str, edition: str, staged: Path, manifest: dict[str, Any]
 ) -> Release:
     earlier = [each for each in bundle.releases(settings, release) if each.edition == edition]
-    if earlier and earlier[-1].digest == manifest["digest"]:
+    # Equal content beside other releases of its members is another release: pins must not be stale.
+    if (
+        earlier
+        and earlier[-1].digest == manifest["digest"]
+        and earlier[-1].manifest.get("members") == manifest.get("members")
+    ):
         return earlier[-1]
     revision = earlier[-1].revision + 1 if earlier else 1
     manifest["revision"] = revision

@@ -23,3 +23,9 @@ def supply(tmp_path_factory: pytest.TempPathFactory) -> Supplied:
 @pytest.fixture(scope="session")
 def lived() -> lives.Lives:
     return lives.draw(3, 0, 40_000)
+
+
+@pytest.fixture(scope="session")
+def told() -> lives.Lives:
+    """Fewer lives, for sources whose every row is asked about."""
+    return lives.draw(7, 0, 12_000)

@@ -23,11 +23,6 @@ SECTIONS = {
 
 
 @pytest.fixture(scope="module")
-def told() -> lives.Lives:
-    return lives.draw(7, 0, 12_000)
-
-
-@pytest.fixture(scope="module")
 def ask(told: lives.Lives) -> duckdb.DuckDBPyConnection:
     """Tables of the edition of 2025 by their names, those of 2026 with `_late` behind."""
     connection = duckdb.connect()
