@@ -203,6 +203,43 @@ def postcodes(
     return _postcode(rng, _lived(rng, people, person, day, _slips(rng, manner, put_right)))
 
 
+@cache
+def _organisations_written() -> pa.Array:
+    """Names of organisations as they are, and then in each of the ways they are also written."""
+    right = lists.organisation_names()
+    short = right
+    for long, brief in (
+        (" Limited", " Ltd"), ("Council", "C C"), (" & ", " and "), (" PLC", " P.L.C."),
+        ("Association", "Assoc"),
+    ):  # fmt: skip
+        short = pc.replace_substring(short, long, brief)
+    bare = pc.replace_substring_regex(right, r" (Limited|Ltd|PLC|LLP|Group)$", "")
+    full = pc.replace_substring_regex(right, r"\bLtd$", "Limited")
+    with_the = pc.binary_join_element_wise("The", right, " ")
+    return pa.concat_arrays([right, short, bare, full, pc.utf8_upper(right), with_the])
+
+
+def organisations(
+    rng: np.random.Generator, organisation: Ints, manner: Manner, share: float
+) -> pa.Array:
+    """Names of organisations as clerks write them, in any of several ways.
+
+    Args:
+        rng: random numbers of this source and chunk.
+        organisation: index into `lists.organisation_names()`, -1 for none.
+        manner: the source's.
+        share: of names that are not written as registered.
+    """
+    written, every = _organisations_written(), len(lists.organisation_names())
+    ways = len(written) // every
+    way = np.where(
+        rng.random(len(organisation)) < share, rng.integers(1, ways, len(organisation)), 0
+    )
+    names = take(written, np.where(organisation < 0, -1, organisation + way * every))
+    names = misspelt(rng, names, rng.random(len(organisation)) < 0.012 * manner.error)
+    return pc.utf8_upper(names) if manner.upper else names
+
+
 def _slips(rng: np.random.Generator, manner: Manner, put_right: Bools) -> Slip:
     def slip(rate: float | Floats) -> Bools:
         drawn: Bools = rng.random(len(put_right)) < rate * manner.error
