@@ -5,9 +5,15 @@ companions it is a mapping of view to query. `DERIVED` is told by the kind of ru
 every table; `WRITTEN` is of the rules in `expectations/`, by table and id.
 """
 
-from tests.quality.faults import civil, courts, prison, probation
+from tests.quality.faults import civil, courts, family, prison, probation
 from tests.quality.faults.derived import DERIVED
 
-WRITTEN = {**civil.FAULTS, **courts.FAULTS, **prison.FAULTS, **probation.FAULTS}
+WRITTEN = {
+    **civil.FAULTS,
+    **courts.FAULTS,
+    **family.FAULTS,
+    **prison.FAULTS,
+    **probation.FAULTS,
+}
 
 __all__ = ["DERIVED", "WRITTEN"]
