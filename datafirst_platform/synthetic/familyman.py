@@ -56,6 +56,9 @@ _FIRST_DAY = 14975
 _ARRANGEMENTS_DAY = 16182
 """2014-04-22: orders over residence and contact become child arrangements orders."""
 
+_OFFSET = 27_182_818
+"""Where numbers begin to be dealt: the first is not 0."""
+
 _KIND_LETTERS = pa.array(list("CPADF"))
 
 _SAME_PARTY = 0.35
@@ -165,7 +168,7 @@ class _Menu:
         return cls(pa.array(texts), tuple(of_key))
 
     def index(self, text: str) -> int:
-        return self.text.index(text).as_py()
+        return int(self.text.index(text).as_py())
 
 
 def tables(lives: Lives, cut_off: int) -> dict[str, pa.Table]:
@@ -212,7 +215,7 @@ def _case_numbers(cases: FamilyCases) -> pa.Array:
         recording.take(lists.family_courts().prefix, cases.court),
         recording.digits(calendar(cases.receipt_day)[0] % 100, 2),
         recording.take(_KIND_LETTERS, cases.kind),
-        recording.digits(cases.serial * 61_803 % 100_000, 5),
+        recording.digits((cases.serial * 61_803 + _OFFSET) % 100_000, 5),
         "",
     )
 
@@ -288,13 +291,13 @@ class _RoleRows:
 def _party_numbers(chunk: int, role: Ints) -> pa.Array:
     """Numbers of the party records made at those roles, dealt at random."""
     number = chunk * family_cases.ROLES_PER_CHUNK + role
-    return recording.digits((number * 618_033_989 + 271_828_183) % 10**10, 1)
+    return recording.digits((number * 618_033_989 + _OFFSET) % 10**10, 1)
 
 
 def _role_numbers(chunk: int, role: Ints, copy: Ints) -> pa.Array:
     """Numbers of roles, and of those entered besides; dealt at random."""
     number = (chunk * family_cases.ROLES_PER_CHUNK + role) * 3 + copy
-    return recording.digits(number * 381_966_011 % 10**10, 1)
+    return recording.digits((number * 381_966_011 + _OFFSET) % 10**10, 1)
 
 
 def _role_table(
@@ -422,7 +425,8 @@ def _event_table(
     # Cases sent on leave events of another court.
     court = np.where(chance[3][at] < 0.03, every_court[at], cases.court[case])
     code = recording.take(lists.family_courts().code, court)
-    number = (lives.chunk * family_cases.EVENTS_PER_CHUNK + at * 3 + copies) * 61_803_397 % 10**9
+    number = lives.chunk * family_cases.EVENTS_PER_CHUNK + at * 3 + copies
+    number = (number * 61_803_397 + _OFFSET) % 10**9
     yes_no = pa.array(["N", "Y"])
     return pa.table(
         {

@@ -39,8 +39,9 @@ _INSTITUTION_IDS = -1_000_000_000
 _YEAR = 365.25
 _MOST_CHILDREN = 4
 
-# Couples part, and courts hear of them, evenly up to 2026 and then less: nobody asks for more.
-_ACTIVE_YEARS, _ACTIVE_SHARES = (2009.3, 2027.0, 2033.0), (0.0, 0.908, 1.0)
+# What happens to people happens evenly up to 2026 and then less: no later edition is opened yet.
+_ACTIVE_UNTIL, _TOLD_UNTIL, _ACTIVE_AFTER = 2027.0, 2033.0, 0.3
+_PARTED_SINCE = 2009.3
 
 _FURTHER_COUPLES, _FURTHER_ADULTS = 1.08, 0.30
 """Couples without anybody who comes before a criminal court, and adults in no couple told of, per
@@ -142,7 +143,8 @@ class Households:
         couples: see `Couples`.
         children: see `Children`.
         couple_of: couple of each of the people as an adult, -1 for none.
-        lone: indices of adults in no couple told of.
+        own: number of the chunk's own people.
+        lone: indices of adults in no couple told of, one at least.
         institutions: index of the first institution among the people; they stand in the order
             of `lists.institutions()`.
     """
@@ -151,6 +153,7 @@ class Households:
     couples: Couples
     children: Children
     couple_of: Ints
+    own: int
     lone: Ints
     institutions: int
 
@@ -188,15 +191,18 @@ def draw(seed: int, people: People) -> Households:
     everybody = population.together([everybody, _institutions(seed, people.chunk)])
     couple_of = np.full(len(everybody), -1, dtype=np.int64)
     couple_of[couples.one] = couple_of[couples.other] = np.arange(len(couples))
-    return Households(everybody, couples, children, couple_of, lone, institutions)
+    return Households(everybody, couples, children, couple_of, len(people), lone, institutions)
 
 
 # --- who is to live with whom ---------------------------------------------------------------------
 
 
-def active_days(rng: np.random.Generator, total: int) -> Ints:
-    """Days on which couples part and debts fall due, over the years told of."""
-    years = np.interp(rng.random(total), _ACTIVE_SHARES, _ACTIVE_YEARS)
+def active_days(rng: np.random.Generator, total: int, since_year: float) -> Ints:
+    """Days on which couples part or debts fall due, over the years told of."""
+    evenly = _ACTIVE_UNTIL - since_year
+    share = evenly / (evenly + _ACTIVE_AFTER * (_TOLD_UNTIL - _ACTIVE_UNTIL))
+    times = (since_year, _ACTIVE_UNTIL, _TOLD_UNTIL)
+    years = np.interp(rng.random(total), (0.0, share, 1.0), times)
     days: Ints = ((years - 1970) * 365.2425).astype(np.int64)
     return days
 
@@ -247,7 +253,7 @@ def _anchors(rng: np.random.Generator, people: People) -> tuple[Ints, Ints, Ints
     The kind is `_ADULT`, `_CHILD` or `_NOBODY`; the person is -1 for nobody.
     """
     persons = np.flatnonzero(~people.is_company)
-    apart = active_days(rng, len(persons))
+    apart = active_days(rng, len(persons), _PARTED_SINCE)
     age = (apart - people.born[persons]) / _YEAR
     chance = rng.random(len(persons))
     share = np.interp(age, _ANCHOR_AGES, _ANCHOR_SHARES)
@@ -256,7 +262,7 @@ def _anchors(rng: np.random.Generator, people: People) -> tuple[Ints, Ints, Ints
     further = round(len(persons) * _FURTHER_COUPLES)
     nobody = np.full(further, -1, dtype=np.int64)
     anchor = np.concatenate([persons[adult], persons[child], nobody])
-    days = np.concatenate([apart[adult], apart[child], active_days(rng, further)])
+    days = np.concatenate([apart[adult], apart[child], active_days(rng, further, _PARTED_SINCE)])
     kind = np.repeat([_ADULT, _CHILD, _NOBODY], [adult.sum(), child.sum(), further])
     return kind, anchor, days
 
@@ -402,7 +408,7 @@ def _adults(
     one = plan.anchor.copy()
     one[is_new] = base + np.arange(len(is_new))
     other = base + len(is_new) + np.arange(couples)
-    lone_total = round((people.person_id > 0).sum() * _FURTHER_ADULTS)
+    lone_total = 1 + round((people.person_id > 0).sum() * _FURTHER_ADULTS)
     total = len(is_new) + couples + lone_total
     lone = base + len(is_new) + couples + np.arange(lone_total)
 
@@ -414,7 +420,7 @@ def _adults(
     alike = rng.random(couples) < 0.8
     other_ethnicity[alike], other_group[alike] = ethnicity[alike], group[alike]
     lone_ethnicity, lone_group = population.backgrounds(rng, lone_total)
-    first_day = active_days(rng, lone_total)
+    first_day = active_days(rng, lone_total, _PARTED_SINCE)
     lone_age = 18.5 + 66 * rng.beta(1.5, 2.6, lone_total)
     lone_born = first_day - (lone_age * _YEAR).astype(np.int64)
     who = Who(

@@ -310,7 +310,7 @@ class LocalCourts:
 
     Attributes:
         code: of each court.
-        prefix: the two letters that a case number of the court begins with, or that stand in it.
+        prefix: the two letters that a case number of the court begins with, empty for none.
         courts_of: courts of each police force, by size.
     """
 
@@ -319,21 +319,39 @@ class LocalCourts:
     courts_of: tuple[Weighted, ...]
 
 
+def _by_force(forces_of: list[list[str]], weights: Floats) -> tuple[Weighted, ...]:
+    """Of each force its members; a force without any borrows from all that have a force."""
+    every = [index for index, forces in enumerate(forces_of) if forces]
+    of_force = []
+    for force in offices().force.to_pylist():
+        mine = [index for index in every if force in forces_of[index]]
+        members = np.array(mine or every, dtype=np.int64)
+        of_force.append(Weighted.of(members, weights[members]))
+    return tuple(of_force)
+
+
 @cache
 def family_courts() -> LocalCourts:
     """Family courts with made-up weights near the number of people they serve."""
     seeds = {row["code"]: row for row in _rows(SEEDS / "family_courts.csv")}
     rows = _rows(_HERE / "family_courts.csv")
-    weights = _numbers(rows, "weight")
-    courts_of = []
-    for force in offices().force.to_pylist():
-        mine = [i for i, row in enumerate(rows) if force in row["forces"].split(" ")]
-        members = np.array(mine or range(len(rows)), dtype=np.int64)
-        courts_of.append(Weighted.of(members, weights[members]))
     return LocalCourts(
         code=pa.array([row["code"] for row in rows]),
         prefix=pa.array([seeds[row["code"]]["case_prefix"] for row in rows]),
-        courts_of=tuple(courts_of),
+        courts_of=_by_force([row["forces"].split(" ") for row in rows], _numbers(rows, "weight")),
+    )
+
+
+@cache
+def county_courts() -> LocalCourts:
+    """County courts, those named first in a force taken to be larger; centres have no force."""
+    rows = _rows(SEEDS / "county_courts.csv")
+    forces = [[row["police_force_code"]] if row["police_force_code"] else [] for row in rows]
+    rank = np.array([forces[:index].count(forces[index]) for index in range(len(rows))])
+    return LocalCourts(
+        code=pa.array([row["code"] for row in rows]),
+        prefix=pa.array([""] * len(rows)),
+        courts_of=_by_force(forces, 1.0 / (rank + 1.5)),
     )
 
 

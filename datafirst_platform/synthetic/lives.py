@@ -11,6 +11,7 @@ from functools import cached_property
 
 from datafirst_platform.synthetic import (
     careers,
+    claims,
     family_cases,
     households,
     population,
@@ -18,6 +19,7 @@ from datafirst_platform.synthetic import (
     sentences,
 )
 from datafirst_platform.synthetic.careers import Cases, Charges
+from datafirst_platform.synthetic.claims import Claims
 from datafirst_platform.synthetic.family_cases import FamilyLives
 from datafirst_platform.synthetic.households import Households
 from datafirst_platform.synthetic.population import People
@@ -53,6 +55,11 @@ class Lives:
     def family(self) -> FamilyLives:
         """What the family courts hear of them; made if asked."""
         return family_cases.draw(self.seed, self.households)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What the county courts hear of them; made if asked."""
+        return claims.draw(self.seed, self.households)
 
 
 def draw(seed: int, chunk: int, people: int) -> Lives:

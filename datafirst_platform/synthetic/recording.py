@@ -132,20 +132,19 @@ def write_down(
     sex_wrong, sex_missing = slip(0.003), rng.random(total) < 0.015
     line_1, line_2, town, postcode = _address(rng, people, person, day, slip)
     pnc, cro = police_numbers(rng, people, person, manner, put_right)
-    texts = [first, middle, middle2, surname, line_1, line_2, town]
     if manner.upper:
-        texts = [pc.utf8_upper(text) for text in texts]
+        line_1, line_2, town = map(pc.utf8_upper, (line_1, line_2, town))
     return Identity(
-        first=texts[0],
-        middle=texts[1],
-        middle2=texts[2],
-        surname=texts[3],
+        first=first,
+        middle=middle,
+        middle2=middle2,
+        surname=surname,
         birth_day=birth_day,
         sex_wrong=sex_wrong,
         sex_missing=sex_missing,
-        line_1=texts[4],
-        line_2=texts[5],
-        town=texts[6],
+        line_1=line_1,
+        line_2=line_2,
+        town=town,
         postcode=postcode,
         pnc=pnc,
         cro=cro,
@@ -167,6 +166,8 @@ def names(
         first, middle, middle2, surname = map(_without_accents, (first, middle, middle2, surname))
     first = _junk(rng, first, slip)
     first, surname = _swapped(first, surname, slip(0.0012))
+    if manner.upper:
+        first, middle, middle2, surname = map(pc.utf8_upper, (first, middle, middle2, surname))
     return first, middle, middle2, surname
 
 
@@ -188,7 +189,8 @@ def addresses(
     """First lines of addresses and postcodes, for sources that hold no more of them."""
     slip = _slips(rng, manner, put_right)
     lived = _lived(rng, people, person, day, slip)
-    return _line(rng, people, lived, slip), _postcode(rng, lived)
+    line = _line(rng, people, lived, slip)
+    return pc.utf8_upper(line) if manner.upper else line, _postcode(rng, lived)
 
 
 def postcodes(
