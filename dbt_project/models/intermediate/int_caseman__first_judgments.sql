@@ -10,7 +10,7 @@ ranked as (
         *,
         row_number() over (
             partition by case_key
-            order by event_date asc, event_key asc
+            order by event_date asc, coalesce(amount, 0) desc, judgment_type asc, event_key asc
         ) as place
     from judgments
 ),
