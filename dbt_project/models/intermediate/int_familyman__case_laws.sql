@@ -12,6 +12,24 @@ application_types as (
     select * from {{ ref('application_types_familyman') }}
 ),
 
+-- Combinations are few, and looked up once each.
+combinations as (
+    select distinct application_types
+    from events
+    where application_types is not null
+),
+
+combination_laws as (
+    select
+        combinations.application_types,
+        application_types.law
+    from combinations
+    inner join application_types
+        on
+            concat(',', combinations.application_types, ',')
+            like concat('%,', application_types.code, ',%')
+),
+
 laws as (
     select
         case_key,
@@ -26,12 +44,9 @@ laws as (
     union all
     select
         events.case_key,
-        application_types.law
+        combination_laws.law
     from events
-    inner join application_types
-        on
-            concat(',', events.application_types, ',')
-            like concat('%,', application_types.code, ',%')
+    inner join combination_laws on events.application_types = combination_laws.application_types
 ),
 
 final as (

@@ -29,7 +29,7 @@ FAULTS = {
         "types_are_of_applications": everywhere(event_model=ORDER, application_types="'CAO'"),
         "children_sometimes_named": everywhere(child_roles_key="null"),
         "named_children_are_of_the_case": everywhere(child_roles_key=STRANGER),
-        "orders_seldom_entered_twice": everywhere(event_model=ORDER, error="'N'"),
+        "orders_seldom_entered_twice": "from {t} union all from {t}",
         "no_form_swamps": everywhere(event_model=ORDER),
         "no_date_swamps": everywhere(receipt_date="date '2011-01-01'"),
     },
