@@ -67,7 +67,7 @@ def tables(lives: Lives, cut_off: int) -> dict[str, pa.Table]:
 
 
 def _dates(days: Ints) -> pa.Array:
-    return recording.date_texts(days, "%d/%m/%Y")
+    return recording.date_texts(days, day_first=True)
 
 
 def _case_numbers(chunk: int, cases: Cases) -> pa.Array:

@@ -44,9 +44,11 @@ EVENTS_PER_CHUNK = 1_500_000
 
 _SINCE_YEAR = 2010.5
 _YEAR = 365.25
+_OF_AGE_IN_2010 = 8035
+"""1992-01-01: born before."""
 
 # Shares of people against whom anything is claimed, and who claim.
-_PURSUED = {"chunk": 0.335, "couples": 0.185, "lone": 0.72, "company": 0.55}
+_PURSUED = {"chunk": 0.355, "couples": 0.205, "lone": 0.80, "company": 0.55}
 _CLAIMS = {"chunk": 0.022, "couples": 0.028, "lone": 0.26, "company": 0.0}
 _PURSUED_AGAIN, _CLAIMS_AGAIN = 0.44, 0.12
 
@@ -260,13 +262,12 @@ def _sides(
     companies = np.flatnonzero(people.is_company[: households.own])
     if not len(companies):
         companies = households.institutions + listed.of_kind["utility"].members
-    # Anybody of age may be who claims, or who did the damage.
-    anybody = np.concatenate([np.arange(households.own)[~people.is_company[: households.own]],
-                              households.lone])  # fmt: skip
+    # Anybody who was of age in 2010 may be who claims, or who did the damage.
+    persons = np.flatnonzero(~people.is_company[: households.own])
+    anybody = np.concatenate([persons, households.lone])
+    anybody = anybody[people.born[anybody] < _OF_AGE_IN_2010]
+    anybody = anybody if len(anybody) else companies
     of_age = anybody[rng.integers(0, len(anybody), total)]
-    of_age = np.where(day - people.born[of_age] > 19 * _YEAR, of_age, households.lone[
-        rng.integers(0, len(households.lone), total)
-    ])  # fmt: skip
     company = companies[rng.integers(0, len(companies), total)]
     choice, pick = rng.random(total), rng.random(total)
 

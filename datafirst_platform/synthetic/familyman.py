@@ -111,8 +111,8 @@ _FORMS: dict[tuple[int, int], dict[str, float]] = {
     (FINAL_ORDER, ADOPTION): {"A76": 0.995, "A77": 0.005},
     (FINAL_ORDER, DISSOLUTION): {"D37": 1},
     (FINAL_ORDER, INJUNCTION): {"FL404B": 0.87, "FL404": 0.13},
-    (SECOND_ORDER, PUBLIC): {"C34A": 0.35, "C35A": 0.25, "C43": 0.25, "C42": 0.15},
-    (SECOND_ORDER, PRIVATE): {"C43": 0.5, "C45A": 0.2, "C80": 0.2, "C42": 0.1},
+    (SECOND_ORDER, PUBLIC): {"C34A": 0.65, "C42": 0.35},
+    (SECOND_ORDER, PRIVATE): {"C45A": 0.4, "C80": 0.4, "C42": 0.2},
     (SECOND_ORDER, ADOPTION): {"A73": 1}, (SECOND_ORDER, DISSOLUTION): {"D37": 1},
     (SECOND_ORDER, INJUNCTION): {"FL404B": 0.58, "FL404": 0.30, "FL406": 0.12},
 }  # fmt: skip
@@ -203,7 +203,7 @@ def tables(lives: Lives, cut_off: int) -> dict[str, pa.Table]:
 
 
 def _dates(days: Ints) -> pa.Array:
-    return recording.date_texts(days, "%Y-%m-%d")
+    return recording.date_texts(days)
 
 
 # --- cases ----------------------------------------------------------------------------------------
@@ -370,6 +370,8 @@ def _party_table(lives: Lives, rows: _RoleRows, used: Bools, cut_off: int) -> pa
     newborn = (part == CHILD) & (day - people.born[person] < 60) & (chance[2] < _UNNAMED_NEWBORN)
     first = pc.if_else(pa.array(newborn), "Baby", first)
     born = recording.birth_days(rng, people, person, _MANNER, put_right)
+    # Nobody is said to be born after they came to court.
+    born = np.where((born > day) & (born < NEVER), people.born[person], born)
     born = np.where(chance[3] < _BIRTH_HELD[kind, part], born, NEVER)
     postcode = recording.postcodes(rng, people, person, day, _MANNER, put_right)
     sex = 1 + people.female[person].astype(np.int64)

@@ -43,7 +43,7 @@ _MOST_CHILDREN = 4
 _ACTIVE_UNTIL, _TOLD_UNTIL, _ACTIVE_AFTER = 2027.0, 2033.0, 0.3
 _PARTED_SINCE = 2009.3
 
-_FURTHER_COUPLES, _FURTHER_ADULTS = 1.08, 0.30
+_FURTHER_COUPLES, _FURTHER_ADULTS = 1.11, 0.30
 """Couples without anybody who comes before a criminal court, and adults in no couple told of, per
 person of the chunk."""
 

@@ -510,19 +510,25 @@ _FIRST_WRITTEN, _LAST_WRITTEN = -58_440, 29_220
 
 
 @cache
-def _days_written(layout: str) -> pa.Array:
-    days = np.arange(_FIRST_WRITTEN, _LAST_WRITTEN).astype("datetime64[D]")
-    return pc.strftime(pa.array(days), format=layout)
+def _days_written(*, day_first: bool) -> pa.Array:
+    written = pa.array(np.arange(_FIRST_WRITTEN, _LAST_WRITTEN).astype("datetime64[D]"))
+    text = written.cast(pa.string())
+    if not day_first:
+        return text
+    parts = [pc.utf8_slice_codeunits(text, *ends) for ends in ((8, 10), (5, 7), (0, 4))]
+    return pc.binary_join_element_wise(*parts, "/")
 
 
-def date_texts(days: Ints, layout: str) -> pa.Array:
+def date_texts(days: Ints, *, day_first: bool = False) -> pa.Array:
     """Days since 1970-01-01 as text, each written once and looked up; NEVER as null.
 
     Args:
         days: between 1810 and 2050, or NEVER.
-        layout: such as `%d/%m/%Y`.
+        day_first: `dd/MM/yyyy` instead of `yyyy-MM-dd`.
     """
-    return take(_days_written(layout), np.where(days >= NEVER, -1, days - _FIRST_WRITTEN))
+    return take(
+        _days_written(day_first=day_first), np.where(days >= NEVER, -1, days - _FIRST_WRITTEN)
+    )
 
 
 def digits(number: Ints, width: int) -> pa.Array:
