@@ -21,7 +21,7 @@ import numpy as np
 from datafirst_platform.synthetic import lists, population
 from datafirst_platform.synthetic.households import Households, active_days
 from datafirst_platform.synthetic.lists import Bools, Floats, Ints
-from datafirst_platform.synthetic.population import NEVER, People, stream
+from datafirst_platform.synthetic.population import NEVER, People, stream, working_day
 
 SPECIFIED, UNSPECIFIED, DAMAGES, LANDLORD, MORTGAGE, OTHERWISE = range(6)
 """What is claimed: money, damages, possession by a landlord or a mortgage lender, or else."""
@@ -217,17 +217,12 @@ def _begun(rng: np.random.Generator, households: Households) -> tuple[Ints, Bool
             later = np.cumsum(np.where(nth == 0, 0, 20 + rng.exponential(420, len(who))))
             since_first = later - np.repeat(later[np.cumsum(number) - number], number)
             persons.append(who)
-            days.append(_working_day(first + since_first.astype(np.int64)))
+            days.append(working_day(first + since_first.astype(np.int64)))
             sides.append(np.full(len(who), claims))
     person, day, side = np.concatenate(persons), np.concatenate(days), np.concatenate(sides)
     age = (day - people.born[person]) / _YEAR
     due = people.is_company[person] | ((age >= 18.1) & (age < 92))
     return person[due], side[due], day[due]
-
-
-def _working_day(day: Ints) -> Ints:
-    weekday = (day + 3) % 7
-    return day + np.where(weekday >= 5, 7 - weekday, 0)
 
 
 def _kinds(
@@ -277,9 +272,7 @@ def _sides(
             return households.institutions + local
         return households.institutions + listed.of_kind[name].pick(pick[at])
 
-    homes = people.addresses
-    current = (homes.since[person] <= day[:, None]).sum(axis=1) - 1
-    force = lists.places().force[homes.sector[person, current]]
+    force = population.police_force_of(people, person, day)
     opposite = np.where(choice < 0.5, company, of_age)
     against_company = people.is_company[person]
     groups = [(~claims & ~against_company & (kind == k), _CLAIMANTS[k]) for k in range(6)]
@@ -333,7 +326,7 @@ class _Timeline:
             (
                 case,
                 np.full(len(case), EVENT_TYPES.index(what), dtype=np.int64),
-                _working_day(day),
+                working_day(day),
                 none if pence is None else pence,
                 none if outcome is None else outcome,
                 day if known_day is None else known_day,
@@ -420,9 +413,7 @@ def _courses(
     closed = np.where(late, judged + rng.integers(400, 2200, total), closed)
 
     local_to = np.where(kind == DAMAGES, claimant, defendant)
-    homes = people.addresses
-    current = (homes.since[local_to] <= day[:, None]).sum(axis=1) - 1
-    force = lists.places().force[homes.sector[local_to, current]]
+    force = population.police_force_of(people, local_to, day)
     cases = Cases(
         kind=kind,
         issue_day=day,

@@ -25,7 +25,14 @@ from datafirst_platform.synthetic.households import (
     Households,
 )
 from datafirst_platform.synthetic.lists import Bools, Floats, Ints
-from datafirst_platform.synthetic.population import NEVER, People, calendar, stream
+from datafirst_platform.synthetic.population import (
+    NEVER,
+    People,
+    calendar,
+    police_force_of,
+    stream,
+    working_day,
+)
 
 PUBLIC, PRIVATE, ADOPTION, DISSOLUTION, INJUNCTION = range(5)
 """Kinds of case: public and private law over children, adoption, divorce, and orders under the
@@ -99,7 +106,6 @@ class FamilyCases:
         fee_exempt, harm_alleged: as told in the application.
         asks_harm: whether the application asks for harm at all.
         adopted: a child of it goes to be adopted.
-        chance: uniform in [0, 1): settles what is asked for and ordered.
     """
 
     couple: Ints
@@ -115,7 +121,6 @@ class FamilyCases:
     harm_alleged: Bools
     asks_harm: Bools
     adopted: Bools
-    chance: Floats
 
     def __len__(self) -> int:
         return len(self.couple)
@@ -222,7 +227,6 @@ def _filed(
     dissolved = np.array([1.0, 0.45, 0.35, 0.05, 0.0])[reason]
     dissolution = (chance[0] < dissolved) & married
     divorced = apart + 40 + wait(380, 1.3)
-    # Since 2022 nobody has to live apart or wait before asking for a divorce.
     over_children = (chance[1] < np.array([0.15, 1.0, 0.32, 0.10, 0.0])[reason]) & parent
     applied = np.where(reason == CARE, apart - 60 - wait(500), apart + 15 + wait(330))
     against = chance[2] < np.array([0.05, 0.17, 1.0, 0.12, 0.0])[reason]
@@ -247,7 +251,7 @@ def _filed(
             found.append((np.flatnonzero(back), name, days))
     couple = np.concatenate([which for which, _, _ in found])
     kind = np.concatenate([np.full(len(which), name) for which, name, _ in found])
-    day = _working_day(np.concatenate([days[which] for which, _, days in found]))
+    day = working_day(np.concatenate([days[which] for which, _, days in found]))
     age = day - brood.youngest[couple]
     over_child = np.isin(kind, (PRIVATE, PUBLIC))
     due = np.where(over_child, (age > 2) & (age < 17.6 * _YEAR), True)
@@ -255,11 +259,6 @@ def _filed(
     order = np.lexsort((kind, day, couple))
     order = order[due[order]]
     return couple[order], kind[order], day[order]
-
-
-def _working_day(day: Ints) -> Ints:
-    weekday = (day + 3) % 7
-    return day + np.where(weekday >= 5, 7 - weekday, 0)
 
 
 def _at(knots: tuple[tuple[float, float], ...], day: Ints) -> Floats:
@@ -279,7 +278,7 @@ def _cases(seed: int, households: Households, couple: Ints, kind: Ints, day: Int
     adopted = last_care & (couples.adopters[couple] >= 0) & (final < NEVER)
     disposal = np.where(adopted, MADE, disposal)
     placed = np.flatnonzero(adopted)
-    asked = _working_day(final[placed] + 160 + rng.gamma(2, 90, len(placed)).astype(np.int64))
+    asked = working_day(final[placed] + 160 + rng.gamma(2, 90, len(placed)).astype(np.int64))
     adoption_final, adoption_disposal = _final(rng, np.full(len(placed), ADOPTION), asked)
     couple = np.concatenate([couple, couple[placed]])
     kind = np.concatenate([kind, np.full(len(placed), ADOPTION)])
@@ -293,7 +292,7 @@ def _cases(seed: int, households: Households, couple: Ints, kind: Ints, day: Int
     total = len(couple)
 
     home = np.where(kind == ADOPTION, couples.one[couples.adopters[couple]], couples.one[couple])
-    force = _force(people, home, day)
+    force = police_force_of(people, home, day)
     anywhere = rng.random(total) < 0.06
     force = np.where(anywhere, rng.permutation(force), force)
     # Who comes back mostly comes to the same court.
@@ -318,7 +317,6 @@ def _cases(seed: int, households: Households, couple: Ints, kind: Ints, day: Int
         harm_alleged=rng.random(total) < harm,
         asks_harm=~np.isnan(harm) & (rng.random(total) < 0.96),
         adopted=adopted,
-        chance=rng.random(total),
     )
 
 
@@ -340,16 +338,8 @@ def _final(rng: np.random.Generator, kind: Ints, day: Ints) -> tuple[Ints, Ints]
     protection = np.where(at_once, rng.integers(0, 3, total), rng.integers(7, 45, total))
     days = np.where(kind == INJUNCTION, protection, days).astype(np.int64)
     days = np.maximum(days, np.array([3, 7, 30, 110, 0])[kind])
-    final = _working_day(day + days)
+    final = working_day(day + days)
     return np.where(rng.random(total) < _NEVER_DISPOSED[kind], NEVER, final), disposal
-
-
-def _force(people: People, person: Ints, day: Ints) -> Ints:
-    """Police force in whose area people live on a day."""
-    homes = people.addresses
-    current = (homes.since[person] <= day[:, None]).sum(axis=1) - 1
-    force: Ints = lists.places().force[homes.sector[person, current]]
-    return force
 
 
 MOST_CHUNKS = 250
@@ -392,7 +382,7 @@ def _roles(seed: int, households: Households, brood: _Brood, cases: FamilyCases)
     adopters = couples.adopters[couple]
     authority = households.institutions + population.within(
         lists.institutions().authorities_of,
-        _force(people, one, cases.receipt_day),
+        police_force_of(people, one, cases.receipt_day),
         rng.random(len(couples))[couple],
     )
     public, adoption = kind == PUBLIC, kind == ADOPTION
@@ -489,7 +479,7 @@ def _events(seed: int, chunk: int, cases: FamilyCases) -> Events:
 
     def within(case: Ints, earliest: float, latest: float) -> Ints:
         share = earliest + (latest - earliest) * rng.random(len(case))
-        return _working_day(begin[case] + (share * length[case]).astype(np.int64))
+        return working_day(begin[case] + (share * length[case]).astype(np.int64))
 
     after = np.where(kind == INJUNCTION, rng.integers(7, 30, total), 0)
     nisi = begin + np.maximum(length - rng.integers(43, 110, total), length // 2)

@@ -176,6 +176,20 @@ def calendar(days: Ints) -> tuple[Ints, Ints, Ints]:
     return month_number // 12 + 1970, month_number % 12 + 1, day
 
 
+def working_day(day: Ints) -> Ints:
+    """The days themselves, or the Monday after where they are of a weekend."""
+    weekday = (day + 3) % 7  # 1970-01-01 was a Thursday; 5 and 6 are the weekend
+    return day + np.where(weekday >= 5, 7 - weekday, 0)
+
+
+def police_force_of(people: People, person: Ints, day: Ints) -> Ints:
+    """Index of the police force in whose area people live on those days."""
+    homes = people.addresses
+    current = (homes.since[person] <= day[:, None]).sum(axis=1) - 1
+    force: Ints = lists.places().force[homes.sector[person, current]]
+    return force
+
+
 def draw(seed: int, chunk: int, people: int) -> People:
     """Draw one chunk of a population of `people`.
 
