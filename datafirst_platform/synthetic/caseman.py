@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from datafirst_platform.safe_errors import PlatformError
 from datafirst_platform.synthetic import claims, lists, recording
 from datafirst_platform.synthetic.claims import Cases
 from datafirst_platform.synthetic.history import History
@@ -52,7 +53,15 @@ def tables(lives: Lives, cut_off: int) -> dict[str, pa.Table]:
 
     Returns:
         The three `caseman_…` tables: text columns as the contracts name them, then `person_id`.
+
+    Raises:
+        PlatformError: more people than claim numbers reach for.
     """
+    if lives.chunk >= claims.MOST_CHUNKS:
+        raise PlatformError(
+            f"Claim numbers of CaseMan reach for {claims.MOST_CHUNKS} chunks of people: "
+            "ask for fewer, or leave caseman out."
+        )
     cases = lives.claims.cases
     history = History.draw(lives.seed, lives.chunk, "caseman cases", cases.issue_day)
     supplied = (cases.issue_day >= _FIRST_DAY) & (cases.issue_day <= cut_off)

@@ -8,8 +8,8 @@ is a landlord's or a lender's for possession, few of them while these were staye
 individuals claim damages. Most claims are not defended: of the judgments four in five are by
 default. A small claim came to trial 52 weeks after its issue in 2023, others after 79 weeks; the
 knots of other years follow the course of the published series (Civil justice statistics
-quarterly) from memory. Shares without a source are made up; so is that people before the criminal
-courts are claimed against about one and a half times as often as others told of.
+quarterly) from memory. Shares without a source are made up; so is that about a third of the people
+before the criminal courts are a party to a claim some time.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ OUTCOMES = (
 )  # fmt: skip
 
 CASES_PER_CHUNK = 130_000
+MOST_CHUNKS = 443
+"""Claim numbers, of two letters and five digits, reach for so many chunks of people."""
 PARTIES_PER_CHUNK = 400_000
 EVENTS_PER_CHUNK = 1_500_000
 

@@ -12,7 +12,16 @@ from supply_files import settings_in
 
 from datafirst_platform import editions
 from datafirst_platform.extracts.extraction import extract_source
-from datafirst_platform.synthetic import caseman, familyman, libra, lives, make_supply
+from datafirst_platform.safe_errors import PlatformError
+from datafirst_platform.synthetic import (
+    caseman,
+    claims,
+    familyman,
+    libra,
+    lives,
+    make_supply,
+    population,
+)
 from datafirst_platform.synthetic.population import NEVER
 
 EARLY, LATE = 20088, 20453  # 2024-12-31 and 2025-12-31
@@ -287,6 +296,13 @@ def test_claim_numbers_are_of_two_forms_and_do_not_meet(
     for table, key in (("cases", "case_number"), ("events", "event_id"), ("parties", "party_id")):
         keys = [each[f"caseman_{table}"][key].to_pylist() for each in (one, other)]
         assert len({*keys[0], *keys[1]}) == len(keys[0]) + len(keys[1])
+
+
+def test_more_people_than_there_are_claim_numbers_are_refused() -> None:
+    beyond = claims.MOST_CHUNKS
+    drawn = lives.draw(1, beyond, beyond * population.CHUNK + 1)
+    with pytest.raises(PlatformError, match="ask for fewer"):
+        caseman.tables(drawn, EARLY)
 
 
 def test_county_criminal_and_family_courts_meet_the_same_people(
