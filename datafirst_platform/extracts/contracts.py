@@ -90,6 +90,7 @@ _COLUMN_PROPERTIES = {
     "domain",
     "codes",
     "codes_open",
+    "multiple",
     "links_as",
     "links_by",
     "evidence",
@@ -140,7 +141,9 @@ class Column:
         domain: prefix of a pseudonymised value: ids of two domains cannot be joined.
         codes: code list the value is taken from.
         codes_open: values outside the list are accepted.
-        pattern: RE2 expression the whole value matches.
+        multiple: the value holds several entries joined by commas; codes, pattern and pseudonyms
+            are of each entry.
+        pattern: RE2 expression the whole value matches, or each entry of it.
         format: how a date is written (`DATE_FORMATS`).
         minimum: least value.
         maximum: greatest value.
@@ -161,6 +164,7 @@ class Column:
     domain: str | None = None
     codes: str | None = None
     codes_open: bool = False
+    multiple: bool = False
     pattern: str | None = None
     format: str | None = None
     minimum: Bound | None = None
@@ -596,6 +600,7 @@ class _Reader:
             domain=self.optional(f"{name}: domain", custom.get("domain")),
             codes=self.optional(f"{name}: codes", custom.get("codes")),
             codes_open=self.flag(name, "codes_open", custom.get("codes_open", False)),
+            multiple=self.flag(name, "multiple", custom.get("multiple", False)),
             pattern=self.pattern(name, options.get("pattern")),
             format=self.one_of(name, "format", options.get("format"), DATE_FORMATS)
             if kind == "date"
@@ -613,6 +618,7 @@ class _Reader:
     def check_column(self, column: Column, *, key: bool) -> None:
         """What must hold between the fields of one column."""
         kept = column.treatment in {"keep", "link_and_keep"}
+        formed = column.pattern is not None or (column.codes is not None and not column.codes_open)
         faults = {
             "a key column must be required.": key and not column.required,
             "a direct identifier must be treated with 'identify'.": (
@@ -638,6 +644,15 @@ class _Reader:
             ),
             "codes_open needs codes.": column.codes_open and column.codes is None,
             "only strings have codes.": column.codes is not None and column.type != "string",
+            "multiple needs closed codes or a pattern, which each entry is held against.": (
+                column.multiple and not formed
+            ),
+            "multiple needs the treatment 'keep' or 'pseudonymise'.": (
+                column.multiple and column.treatment not in {"keep", "pseudonymise"}
+            ),
+            "a key, or what links, has one value.": (
+                column.multiple and (key or bool(column.feeds))
+            ),
         }
         for fault, holds in faults.items():
             if holds:

@@ -497,6 +497,11 @@ def _find_duplicates(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> 
         )
 
 
+def _form(column: Column, each: str) -> str:
+    """SQL for the expression a whole value matches, from that of each entry."""
+    return text(f" *(?:{each}) *(?:, *(?:{each}) *)*" if column.multiple else each)
+
+
 def _rules(column: Column) -> list[tuple[str, str]]:
     """What a column's values must hold: rule and SQL condition of failing, in order.
 
@@ -532,9 +537,10 @@ def _rules(column: Column) -> list[tuple[str, str]]:
     if column.codes is not None and not column.codes_open:
         # Not `in`: a longer list would become a join, behind which rows come in any order.
         listed = "|".join(re.escape(code) for code in code_list(column.codes))
-        found.append(("unknown_code", f"not regexp_full_match({at}, {text(listed)})"))
+        found.append(("unknown_code", f"not regexp_full_match({at}, {_form(column, listed)})"))
     if column.pattern is not None:
-        found.append(("bad_pattern", f"not regexp_full_match({at}, {text(column.pattern)})"))
+        form = _form(column, column.pattern)
+        found.append(("bad_pattern", f"not regexp_full_match({at}, {form})"))
     for bound, sign in ((column.min_length, "<"), (column.max_length, ">")):
         if bound is not None:
             found.append(("out_of_range", f"length({at}) {sign} {bound}"))

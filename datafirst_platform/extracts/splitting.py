@@ -6,7 +6,12 @@ They share nothing but `record_key`. What research needs of identity is derived 
 from __future__ import annotations
 
 from datafirst_platform.engine import name, text
-from datafirst_platform.extracts.contracts import POSTCODE_SECTORS, Contract, Derivation
+from datafirst_platform.extracts.contracts import (
+    POSTCODE_SECTORS,
+    Column,
+    Contract,
+    Derivation,
+)
 from datafirst_platform.extracts.reading import ReadTable, joined, line_of, typed
 
 JUNK_BIRTH_DATES = ("1900-01-01", "1970-01-01")
@@ -28,8 +33,8 @@ def content_query(read: ReadTable, parent: ReadTable | None) -> str:
             continue
         made = name(column.content_name)
         taken.append(f"{typed(column, 'r')} as {made}")
-        if column.treatment == "pseudonymise":
-            keyed.append(f"pseudonym({text(f'{column.domain}|')} || {made}) as {made}")
+        if column.treatment == "pseudonymise" or column.multiple:
+            keyed.append(f"{_remade(column, made)} as {made}")
     for at, derivation in enumerate(contract.derivations):
         of_contract = parent.contract if derivation.of_parent and parent else contract
         alias = "p" if derivation.of_parent else "r"
@@ -92,6 +97,16 @@ def quarantine_query(read: ReadTable) -> str:
             case r._fault {columns} else null end as column_name,
             {line_of(read, "r")} as row_text
         from {read.rows} r where r._fault >= 0 order by r.rowid"""
+
+
+def _remade(column: Column, at: str) -> str:
+    """SQL for a value as content holds it: pseudonyms, or entries without spaces around them."""
+    one = "trim(entry)" if column.multiple else at
+    if column.treatment == "pseudonymise":
+        one = f"pseudonym({text(f'{column.domain}|')} || {one})"
+    if not column.multiple:
+        return one
+    return f"array_to_string(list_transform(string_split({at}, ','), lambda entry: {one}), ',')"
 
 
 def _derived(contract: Contract, derivation: Derivation, of_contract: Contract, alias: str) -> str:

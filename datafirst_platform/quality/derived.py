@@ -181,12 +181,14 @@ def _contracted(column: Column) -> list[Rule]:
         return []
     rules = [not_null(held, "Its contract requires it.")] if column.required else []
     if column.treatment == "pseudonymise":
-        return [*rules, pseudonym(held, "Content knows a source's numbers by pseudonym only.")]
+        reason = "Content knows a source's numbers by pseudonym only."
+        return [*rules, pseudonym(held, reason, multiple=column.multiple)]
     if column.codes is not None and not column.codes_open:
         reason = f"Its contract closes the list: {column.codes}."
-        rules.append(listed(held, code_list(column.codes), reason))
+        rules.append(listed(held, code_list(column.codes), reason, multiple=column.multiple))
     if column.pattern is not None:
-        rules.append(matching(held, column.pattern, "Its contract states the form."))
+        reason = "Its contract states the form."
+        rules.append(matching(held, column.pattern, reason, multiple=column.multiple))
     rules += long(held, column.min_length, column.max_length, "Its contract states the length.")
     minimum, maximum = _json(column.minimum), _json(column.maximum)
     return rules + bounded(held, minimum, maximum, "Its contract bounds it.")

@@ -7,6 +7,7 @@ and the wording of the rules that are alike everywhere. What does not: which tab
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -147,23 +148,32 @@ def unique(name: str, columns: Sequence[str], reason: str) -> Rule:
     return Rule(name, kind, {"column_list": list(columns)}, "critical", reason)
 
 
-def pseudonym(column: str, reason: str) -> Rule:
-    """Every value has the form of a keyed pseudonym."""
-    form = f"^[0-9a-f]{{{PSEUDONYM_LENGTH}}}$"
+def pseudonym(column: str, reason: str, *, multiple: bool = False) -> Rule:
+    """Every value has the form of a keyed pseudonym, or of several joined by commas."""
+    form = _whole(f"[0-9a-f]{{{PSEUDONYM_LENGTH}}}", multiple=multiple)
     kind = "expect_column_values_to_match_regex"
     return _of_column(column, "pseudonym", kind, reason, regex=form)
 
 
-def matching(column: str, pattern: str, reason: str) -> Rule:
-    """Every text matches an expression as a whole."""
+def matching(column: str, pattern: str, reason: str, *, multiple: bool = False) -> Rule:
+    """Every text matches an expression as a whole, or each of its entries joined by commas does."""
     kind = "expect_column_values_to_match_regex"
-    return _of_column(column, "pattern", kind, reason, regex=f"^(?:{pattern})$")
+    form = _whole(f"(?:{pattern})", multiple=multiple)
+    return _of_column(column, "pattern", kind, reason, regex=form)
 
 
-def listed(column: str, values: Sequence[str], reason: str) -> Rule:
-    """Every value is one of these."""
+def listed(column: str, values: Sequence[str], reason: str, *, multiple: bool = False) -> Rule:
+    """Every value is one of these, or several of them joined by commas."""
+    if multiple:
+        kind = "expect_column_values_to_match_regex"
+        form = _whole(f"(?:{'|'.join(map(re.escape, values))})", multiple=True)
+        return _of_column(column, "codes", kind, reason, regex=form)
     kind = "expect_column_values_to_be_in_set"
     return _of_column(column, "codes", kind, reason, value_set=list(values))
+
+
+def _whole(each: str, *, multiple: bool) -> str:
+    return f"^{each}(?:,{each})*$" if multiple else f"^{each}$"
 
 
 def of_type(column: str, type_: str, reason: str) -> Rule:

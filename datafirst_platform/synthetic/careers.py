@@ -23,7 +23,9 @@ from datafirst_platform.synthetic.population import (
     NEVER,
     People,
     day_of,
+    police_force_of,
     stream,
+    working_day,
 )
 
 MAGISTRATES, FOR_TRIAL, FOR_SENTENCE, APPEAL = range(4)
@@ -206,12 +208,7 @@ def _when(rng: np.random.Generator, people: People, wanted: Ints) -> tuple[Ints,
     day = people.entered[person] + since_first.astype(np.int64)
     end = int(day_of(np.array([HORIZON_YEAR]), np.array([12]), np.array([31]))[0])
     told = day <= end
-    return person[told], nth[told], _working_day(day[told])
-
-
-def _working_day(day: Ints) -> Ints:
-    weekday = (day + 3) % 7  # 1970-01-01 was a Thursday; 5 and 6 are the weekend
-    return day + np.where(weekday >= 5, 7 - weekday, 0)
+    return person[told], nth[told], working_day(day[told])
 
 
 def _principal_offence(
@@ -264,7 +261,7 @@ def _courts(seed: int, people: People, person: Ints, nth: Ints, start: Ints, cod
     offence_day = np.minimum(offence_day, charge_day)
     receipt_day = np.maximum(charge_day, start - days(14.0, 0.5))
     at_once = rng.random(total) < 0.52
-    end_day = _working_day(start + np.where(at_once, 0, days(46.0, 0.9)))
+    end_day = working_day(start + np.where(at_once, 0, days(46.0, 0.9)))
 
     # To the Crown Court: how much more often an offence leads there than here, times the ratio.
     share = (offences.crown * 0.112 / offences.magistrates).clip(0, 0.97)
@@ -281,15 +278,14 @@ def _courts(seed: int, people: People, person: Ints, nth: Ints, start: Ints, cod
     committed_day = np.where((route == FOR_TRIAL) | (route == FOR_SENTENCE), end_day, NEVER)
     crown = route != MAGISTRATES
     receipt = end_day + np.where(route == APPEAL, days(16.0, 0.4), days(2.0, 0.8))
-    first = _working_day(receipt + days(np.where(route == FOR_TRIAL, 24.0, 28.0), 0.35))
+    first = working_day(receipt + days(np.where(route == FOR_TRIAL, 24.0, 28.0), 0.35))
     last = np.where(
         route == FOR_TRIAL,
         np.where(rng.random(total) < 0.16, 0, days(270.0, 0.75)),
         np.where(rng.random(total) < 0.5, 0, days(40.0, 0.6)),
     )
     # Most cases are brought where the person lives.
-    address = (people.addresses.since[person] <= start[:, None]).sum(axis=1) - 1
-    home = places.force[people.addresses.sector[person, address]]
+    home = police_force_of(people, person, start)
     anywhere = places.force[places.everywhere.pick(rng.random(total))]
     force = np.where(rng.random(total) < 0.85, home, anywhere)
     court_at, crown_at = rng.random(total), rng.random(total)
@@ -311,7 +307,7 @@ def _courts(seed: int, people: People, person: Ints, nth: Ints, start: Ints, cod
         committed_day=committed_day,
         crown_receipt_day=np.where(crown, receipt, NEVER),
         crown_first_day=np.where(crown, first, NEVER),
-        crown_end_day=np.where(crown, _working_day(first + last), NEVER),
+        crown_end_day=np.where(crown, working_day(first + last), NEVER),
         force=force,
         court=_of_force(offices.magistrates_of, force, court_at),
         crown_court=_of_force(offices.crown_of, force, crown_at),

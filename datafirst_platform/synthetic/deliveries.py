@@ -26,7 +26,17 @@ from datafirst_platform.extracts.contracts import Contract
 from datafirst_platform.extracts.contracts import sources as contracts_of_sources
 from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
-from datafirst_platform.synthetic import careers, delius, libra, lives, nomis, oasys, xhibit
+from datafirst_platform.synthetic import (
+    careers,
+    caseman,
+    delius,
+    familyman,
+    libra,
+    lives,
+    nomis,
+    oasys,
+    xhibit,
+)
 from datafirst_platform.synthetic import faults as fault_room
 from datafirst_platform.synthetic.lives import Lives
 from datafirst_platform.synthetic.population import CHUNK
@@ -42,6 +52,8 @@ _SOURCES: Mapping[str, Rows] = {
     "nomis": nomis.tables,
     "delius": delius.tables,
     "oasys": oasys.tables,
+    "familyman": familyman.tables,
+    "caseman": caseman.tables,
 }
 """What each source makes of one chunk of lives at a cut-off: a new source is one more function."""
 

@@ -15,6 +15,7 @@ import io
 import json
 import mmap
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -208,9 +209,18 @@ def _duplicate_keys(target: _Target) -> FaultApplied:
 
 def _orphans(target: _Target) -> FaultApplied:
     column = target.contract.parent_key[0]
-    _edit(target, lambda n, row: [_with(target, row, column, f"99{n:010d}")])
+    at = target.names.index(column)
+    _edit(target, lambda n, row: [_with(target, row, column, _nobodys(n, row[at]))])
     key = ", ".join(target.contract.parent_key)
     return _rows_at_fault(target, "orphan_offences", "orphan", key)
+
+
+def _nobodys(number: int, key: str) -> str:
+    """A key of the same form that no row has: longer than any, or of letters that none holds."""
+    if key.isdigit():
+        return f"99{number:010d}"
+    form = re.sub("[0-9]", "9", re.sub("[A-Z]", "O", key))
+    return form[: -len(str(number))] + str(number)
 
 
 def _shifted_columns(target: _Target) -> FaultApplied:

@@ -302,3 +302,103 @@ def establishments() -> Establishments:
         of_purpose={each: chosen(at) for each, at in members.items()},
         always={each: int(at[np.argmin(opened[at])]) for each, at in members.items()},
     )
+
+
+@dataclass(frozen=True)
+class LocalCourts:
+    """Family or county courts; `courts_of` gives those of each police force, never none.
+
+    Attributes:
+        code: of each court.
+        prefix: the two letters that a case number of the court begins with, empty for none.
+        courts_of: courts of each police force, by size.
+    """
+
+    code: pa.Array
+    prefix: pa.Array
+    courts_of: tuple[Weighted, ...]
+
+
+def _by_force(forces_of: list[list[str]], weights: Floats) -> tuple[Weighted, ...]:
+    """Of each force its members; a force without any borrows from all that have a force."""
+    every = [index for index, forces in enumerate(forces_of) if forces]
+    of_force = []
+    for force in offices().force.to_pylist():
+        mine = [index for index in every if force in forces_of[index]]
+        members = np.array(mine or every, dtype=np.int64)
+        of_force.append(Weighted.of(members, weights[members]))
+    return tuple(of_force)
+
+
+@cache
+def family_courts() -> LocalCourts:
+    """Family courts with made-up weights near the number of people they serve."""
+    seeds = {row["code"]: row for row in _rows(SEEDS / "family_courts.csv")}
+    rows = _rows(_HERE / "family_courts.csv")
+    return LocalCourts(
+        code=pa.array([row["code"] for row in rows]),
+        prefix=pa.array([seeds[row["code"]]["case_prefix"] for row in rows]),
+        courts_of=_by_force([row["forces"].split(" ") for row in rows], _numbers(rows, "weight")),
+    )
+
+
+@cache
+def county_courts() -> LocalCourts:
+    """County courts, those named first in a force taken to be larger; centres have no force."""
+    rows = _rows(SEEDS / "county_courts.csv")
+    forces = [[row["police_force_code"]] if row["police_force_code"] else [] for row in rows]
+    rank = np.array([forces[:index].count(forces[index]) for index in range(len(rows))])
+    return LocalCourts(
+        code=pa.array([row["code"] for row in rows]),
+        prefix=pa.array([""] * len(rows)),
+        courts_of=_by_force(forces, 1.0 / (rank + 1.5)),
+    )
+
+
+@dataclass(frozen=True)
+class Institutions:
+    """Councils, lenders, landlords and other bodies that courts meet everywhere.
+
+    Attributes:
+        name: of each.
+        kind: `authority`, `bank`, `debt purchaser`, `insurer`, `landlord`, `lender`, `parking`,
+            `telecom` or `utility`.
+        force: index of the police force in whose area an authority lies, -1 for the others.
+        of_kind: institutions of each kind, by how often they go to court.
+        authorities_of: local authorities of each police force, never none.
+    """
+
+    name: pa.Array
+    kind: npt.NDArray[np.str_]
+    force: Ints
+    of_kind: dict[str, Weighted]
+    authorities_of: tuple[Weighted, ...]
+
+
+@cache
+def institutions() -> Institutions:
+    """Institutions with made-up weights; a force without an authority borrows any."""
+    rows = _rows(_HERE / "institutions.csv")
+    forces = offices().force.to_pylist()
+    kind = np.array([row["kind"] for row in rows])
+    force = np.array([forces.index(row["force"]) if row["force"] else -1 for row in rows])
+    weights = _numbers(rows, "weight")
+
+    def chosen(members: Ints) -> Weighted:
+        return Weighted.of(members, weights[members])
+
+    authorities = np.flatnonzero(kind == "authority")
+    within = [np.flatnonzero(force == index) for index in range(len(forces))]
+    return Institutions(
+        name=pa.array([row["name"] for row in rows]),
+        kind=kind,
+        force=force,
+        of_kind={each: chosen(np.flatnonzero(kind == each)) for each in np.unique(kind)},
+        authorities_of=tuple(chosen(mine if len(mine) else authorities) for mine in within),
+    )
+
+
+@cache
+def organisation_names() -> pa.Array:
+    """Names of organisations, and of institutions after them."""
+    return pa.concat_arrays([organisations(), institutions().name])

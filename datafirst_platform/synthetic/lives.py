@@ -7,9 +7,21 @@ each source's `tables` takes the same lives.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from datafirst_platform.synthetic import careers, population, results, sentences
+from datafirst_platform.synthetic import (
+    careers,
+    claims,
+    family_cases,
+    households,
+    population,
+    results,
+    sentences,
+)
 from datafirst_platform.synthetic.careers import Cases, Charges
+from datafirst_platform.synthetic.claims import Claims
+from datafirst_platform.synthetic.family_cases import FamilyLives
+from datafirst_platform.synthetic.households import Households
 from datafirst_platform.synthetic.population import People
 from datafirst_platform.synthetic.results import Results
 from datafirst_platform.synthetic.sentences import Grounds, Sentences, Spells, Supervisions
@@ -33,6 +45,21 @@ class Lives:
     def chunk(self) -> int:
         """Number of the chunk."""
         return self.people.chunk
+
+    @cached_property
+    def households(self) -> Households:
+        """Who lives with whom, and people who never come before a criminal court; made if asked."""
+        return households.draw(self.seed, self.people)
+
+    @cached_property
+    def family(self) -> FamilyLives:
+        """What the family courts hear of them; made if asked."""
+        return family_cases.draw(self.seed, self.households)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """What the county courts hear of them; made if asked."""
+        return claims.draw(self.seed, self.households)
 
 
 def draw(seed: int, chunk: int, people: int) -> Lives:

@@ -8,7 +8,8 @@ Days are counted from 1970-01-01; `NEVER` stands for a day that does not come.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,7 @@ HORIZON_YEAR = 2032
 """Lives are told up to the end of this year, so that a later edition continues an earlier one."""
 
 MOVES = 7
+_MOVES_OF_FURTHER = 4
 
 # Share of people by ethnicity (16+1) and the name groups met in each. White: British holds Welsh
 # and Irish surnames; made up, near the published shares of defendants.
@@ -132,6 +134,28 @@ class People:
         return len(self.person_id)
 
 
+@dataclass(frozen=True)
+class Who:
+    """Who people are before they have names; the fields are those of `People`."""
+
+    person_id: Ints
+    is_company: Bools
+    entered: Ints
+    born: Ints
+    female: Bools
+    ethnicity: Ints
+    group: Ints
+
+
+@dataclass(frozen=True)
+class _Kin:
+    """Which people are relatives of the one before them; twins and namesakes are among these."""
+
+    follows: Bools
+    twin: Bools
+    namesake: Bools
+
+
 def stream(seed: int, chunk: int, purpose: str) -> np.random.Generator:
     """The random numbers of one purpose in one chunk: no other draw can shift them."""
     return np.random.default_rng([seed, chunk, zlib.crc32(purpose.encode())])
@@ -150,6 +174,20 @@ def calendar(days: Ints) -> tuple[Ints, Ints, Ints]:
     month_number = months.astype(np.int64)
     day = (dates - months.astype("datetime64[D]")).astype(np.int64) + 1
     return month_number // 12 + 1970, month_number % 12 + 1, day
+
+
+def working_day(day: Ints) -> Ints:
+    """The days themselves, or the Monday after where they are of a weekend."""
+    weekday = (day + 3) % 7  # 1970-01-01 was a Thursday; 5 and 6 are the weekend
+    return day + np.where(weekday >= 5, 7 - weekday, 0)
+
+
+def police_force_of(people: People, person: Ints, day: Ints) -> Ints:
+    """Index of the police force in whose area people live on those days."""
+    homes = people.addresses
+    current = (homes.since[person] <= day[:, None]).sum(axis=1) - 1
+    force: Ints = lists.places().force[homes.sector[person, current]]
+    return force
 
 
 def draw(seed: int, chunk: int, people: int) -> People:
@@ -172,7 +210,7 @@ def draw(seed: int, chunk: int, people: int) -> People:
     age = np.interp(rng.random(total), _AGE_SHARES, _AGES)
     born = entered - (age * 365.2425).astype(np.int64) - 1
     female = rng.random(total) < 0.2
-    ethnicity, group = _ethnicity(rng, total)
+    ethnicity, group = backgrounds(rng, total)
 
     # Kin: every tenth person is the relative of the one before them, one in 120 their twin, and
     # some sons and daughters bear a parent's name.
@@ -185,17 +223,68 @@ def draw(seed: int, chunk: int, people: int) -> People:
     one, other = np.flatnonzero(follows), np.flatnonzero(follows) - 1
     ethnicity[one], group[one] = ethnicity[other], group[other]
     female[namesake] = female[np.flatnonzero(namesake) - 1]
-    younger, elder = np.flatnonzero(twin), np.flatnonzero(twin) - 1
-    born[younger] = born[elder]
-    twin_of = np.full(total, -1, dtype=np.int64)
-    twin_of[younger], twin_of[elder] = elder, younger
+    born[twin] = born[np.flatnonzero(twin) - 1]
     # A twin who comes early must still be ten years old.
     entered = np.maximum(entered, born + 3700)
+    who = Who(person_id, is_company, entered, born, female, ethnicity, group)
+    addresses = _addresses(stream(seed, chunk, "addresses"), entered, follows)
+    named = _named(rng, chunk, who, _Kin(follows, twin, namesake), addresses)
+    pnc, cro = _police_numbers(stream(seed, chunk, "police numbers"), person_id, born, entered)
+    return replace(named, pnc=pnc, cro=cro)
+
+
+def further(
+    seed: int, chunk: int, circle: str, who: Who, addresses: Addresses | None = None
+) -> People:
+    """Name and house people who never come before a criminal court, and so have no police number.
+
+    Args:
+        seed: of the supply.
+        chunk: of the population.
+        circle: name of the circle of people, for random numbers of its own.
+        who: they are.
+        addresses: where they live, if that is known; drawn otherwise, with fewer moves.
+    """
+    nobody = np.zeros(len(who.born), dtype=bool)
+    rng = stream(seed, chunk, f"population of {circle}")
+    if addresses is None:
+        drawn = stream(seed, chunk, f"addresses of {circle}")
+        addresses = _addresses(drawn, who.entered, nobody, moves=_MOVES_OF_FURTHER)
+    return _named(rng, chunk, who, _Kin(nobody, nobody, nobody), addresses)
+
+
+def together(parts: Sequence[People]) -> People:
+    """Several circles of one chunk as one, in that order; twins are those of the first."""
+    houses = [part.addresses for part in parts]
+    addresses = Addresses(
+        *(
+            np.concatenate([getattr(each, name.name) for each in houses])
+            for name in fields(Addresses)
+        )
+    )
+    columns = {
+        name.name: np.concatenate([getattr(part, name.name) for part in parts])
+        for name in fields(People)
+        if name.name not in {"chunk", "addresses"}
+    }
+    return People(chunk=parts[0].chunk, addresses=addresses, **columns)
+
+
+def _named(
+    rng: np.random.Generator, chunk: int, who: Who, kin: _Kin, addresses: Addresses
+) -> People:
+    """Give people names; police numbers are still to come."""
+    born, female, group = who.born, who.female, who.group
+    total = len(born)
+    one, other = np.flatnonzero(kin.follows), np.flatnonzero(kin.follows) - 1
+    younger, elder = np.flatnonzero(kin.twin), np.flatnonzero(kin.twin) - 1
+    twin_of = np.full(total, -1, dtype=np.int64)
+    twin_of[younger], twin_of[elder] = elder, younger
     other_birthday = rng.choice((-730, -365, 365, 730, 31, -31), total)
     alias_born = np.where(rng.random(total) < 0.018, born + other_birthday, born)
 
     first, second, third = (_first_names(rng.random(total), female, group, born) for _ in range(3))
-    first[namesake] = first[np.flatnonzero(namesake) - 1]
+    first[kin.namesake] = first[np.flatnonzero(kin.namesake) - 1]
     first[younger] = np.where(first[younger] == first[elder], second[elder], first[younger])
     middle = np.where(rng.random(total) < 0.62, second, -1)
     middle2 = np.where((rng.random(total) < 0.08) & (middle >= 0), third, -1)
@@ -211,21 +300,19 @@ def draw(seed: int, chunk: int, people: int) -> People:
     renamed = born + (rng.normal(29, 7, total).clip(17, 70) * 365.25).astype(np.int64)
     renamed = np.where(married | (rng.random(total) < 0.01), renamed, NEVER)
 
-    addresses = _addresses(stream(seed, chunk, "addresses"), entered, follows)
-    pnc, cro = _police_numbers(stream(seed, chunk, "police numbers"), person_id, born, entered)
     organisation = np.where(
-        is_company, rng.integers(0, len(lists.organisations()), total), np.int64(-1)
+        who.is_company, rng.integers(0, len(lists.organisations()), total), np.int64(-1)
     )
     foreign = rng.random(total) < np.where(np.isin(group, (3, 4)), 0.85, 0.06)
     return People(
         chunk=chunk,
-        person_id=person_id,
-        is_company=is_company,
-        entered=entered,
+        person_id=who.person_id,
+        is_company=who.is_company,
+        entered=who.entered,
         born=born,
         alias_born=alias_born,
-        female=female & ~is_company,
-        ethnicity=ethnicity,
+        female=female & ~who.is_company,
+        ethnicity=who.ethnicity,
         group=group,
         first=first,
         middle=middle,
@@ -238,14 +325,15 @@ def draw(seed: int, chunk: int, people: int) -> People:
         alias_surname=alias_surname,
         organisation=organisation,
         twin=twin_of,
-        pnc=pnc,
-        cro=cro,
+        pnc=np.zeros(total, dtype=np.int64),
+        cro=np.zeros(total, dtype=np.int64),
         foreign=foreign,
         addresses=addresses,
     )
 
 
-def _ethnicity(rng: np.random.Generator, total: int) -> tuple[Ints, Ints]:
+def backgrounds(rng: np.random.Generator, total: int) -> tuple[Ints, Ints]:
+    """Ethnicities and the name groups met in each."""
     shares = np.array([share for _, share, _ in _ETHNICITIES])
     ethnicity = lists.Weighted.of(np.arange(len(shares)), shares).pick(rng.random(total))
     uniform = rng.random(total)
@@ -281,27 +369,29 @@ def _surnames(uniform: Floats, group: Ints) -> Ints:
     return drawn
 
 
-def _addresses(rng: np.random.Generator, entered: Ints, follows: Bools) -> Addresses:
+def _addresses(
+    rng: np.random.Generator, entered: Ints, follows: Bools, moves: int = MOVES
+) -> Addresses:
     places = lists.places()
     total = len(entered)
-    shape = (total, MOVES + 1)
+    shape = (total, moves + 1)
     # Some never move, some move all the time: exponential gaps with a rate of their own.
     yearly = rng.gamma(0.8, 0.26, total) + 0.01
-    gaps = rng.exponential(1.0, (total, MOVES)) / yearly[:, None] * 365.25
+    gaps = rng.exponential(1.0, (total, moves)) / yearly[:, None] * 365.25
     since = np.full(shape, -NEVER, dtype=np.int64)
     since[:, 1:] = np.minimum(entered[:, None] - 365 + np.cumsum(gaps, axis=1), NEVER)
     sector = np.zeros(shape, dtype=np.int64)
     sector[:, 0] = places.everywhere.pick(rng.random(total))
-    how_far = rng.random((total, MOVES))
-    where = rng.random((total, MOVES))
-    for move in range(MOVES):
+    how_far = rng.random((total, moves))
+    where = rng.random((total, moves))
+    for move in range(moves):
         before = sector[:, move]
         near = how_far[:, move] < 0.32
         far = how_far[:, move] > 0.78
         new = places.everywhere.pick(where[:, move])
-        new = np.where(far, new, _within(places.within_force, places.force[before], where[:, move]))
+        new = np.where(far, new, within(places.within_force, places.force[before], where[:, move]))
         new = np.where(
-            near, _within(places.within_outcode, places.outcode[before], where[:, move]), new
+            near, within(places.within_outcode, places.outcode[before], where[:, move]), new
         )
         sector[:, move + 1] = new
     unit = rng.integers(0, len(places.unit), shape)
@@ -313,10 +403,22 @@ def _addresses(rng: np.random.Generator, entered: Ints, follows: Bools) -> Addre
     at = np.flatnonzero(follows)
     for array in (sector, unit, house, flat, street, no_fixed_abode):
         array[at, 0] = array[at - 1, 0]
-    return Addresses(since, sector, unit, house, flat, street, no_fixed_abode)
+    # Nobody moves on from the last of fewer moves.
+    column = np.minimum(np.arange(MOVES + 1), moves)
+    since = since[:, column]
+    since[:, moves + 1 :] = NEVER
+    return Addresses(
+        since=since,
+        sector=sector[:, column],
+        unit=unit[:, column],
+        house=house[:, column],
+        flat=flat[:, column],
+        street=street[:, column],
+        no_fixed_abode=no_fixed_abode[:, column],
+    )
 
 
-def _within(groups: tuple[lists.Weighted, ...], of: Ints, uniform: Floats) -> Ints:
+def within(groups: tuple[lists.Weighted, ...], of: Ints, uniform: Floats) -> Ints:
     """Pick from the group each element belongs to, in one pass over all groups."""
     offsets = np.concatenate([[0], np.cumsum([len(group.members) for group in groups])])
     members = np.concatenate([group.members for group in groups])

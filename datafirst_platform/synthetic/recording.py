@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -126,33 +127,119 @@ def write_down(
     """
     total = len(person)
     slip = _slips(rng, manner, put_right)
+    first, middle, middle2, surname = names(rng, people, person, day, manner, put_right)
+    birth_day = birth_days(rng, people, person, manner, put_right)
+    sex_wrong, sex_missing = slip(0.003), rng.random(total) < 0.015
+    line_1, line_2, town, postcode = _address(rng, people, person, day, slip)
+    pnc, cro = police_numbers(rng, people, person, manner, put_right)
+    if manner.upper:
+        line_1, line_2, town = map(pc.utf8_upper, (line_1, line_2, town))
+    return Identity(
+        first=first,
+        middle=middle,
+        middle2=middle2,
+        surname=surname,
+        birth_day=birth_day,
+        sex_wrong=sex_wrong,
+        sex_missing=sex_missing,
+        line_1=line_1,
+        line_2=line_2,
+        town=town,
+        postcode=postcode,
+        pnc=pnc,
+        cro=cro,
+    )
+
+
+def names(
+    rng: np.random.Generator,
+    people: People,
+    person: Ints,
+    day: Ints,
+    manner: Manner,
+    put_right: Bools,
+) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
+    """First, middle and second middle names and surnames, as `write_down` records them."""
+    slip = _slips(rng, manner, put_right)
     first, middle, middle2, surname = _names(rng, people, person, day, slip)
     if manner.ascii_only:
         first, middle, middle2, surname = map(_without_accents, (first, middle, middle2, surname))
     first = _junk(rng, first, slip)
     first, surname = _swapped(first, surname, slip(0.0012))
-    birth_day = _birth(rng, people, person, slip)
-    sex_wrong, sex_missing = slip(0.003), rng.random(total) < 0.015
-    line_1, line_2, town, postcode = _address(rng, people, person, day, slip)
-    pnc, cro = police_numbers(rng, people, person, manner, put_right)
-    texts = [first, middle, middle2, surname, line_1, line_2, town]
     if manner.upper:
-        texts = [pc.utf8_upper(text) for text in texts]
-    return Identity(
-        first=texts[0],
-        middle=texts[1],
-        middle2=texts[2],
-        surname=texts[3],
-        birth_day=birth_day,
-        sex_wrong=sex_wrong,
-        sex_missing=sex_missing,
-        line_1=texts[4],
-        line_2=texts[5],
-        town=texts[6],
-        postcode=postcode,
-        pnc=pnc,
-        cro=cro,
+        first, middle, middle2, surname = map(pc.utf8_upper, (first, middle, middle2, surname))
+    return first, middle, middle2, surname
+
+
+def birth_days(
+    rng: np.random.Generator, people: People, person: Ints, manner: Manner, put_right: Bools
+) -> Ints:
+    """Days of birth, as `write_down` records them."""
+    return _birth(rng, people, person, _slips(rng, manner, put_right))
+
+
+def addresses(
+    rng: np.random.Generator,
+    people: People,
+    person: Ints,
+    day: Ints,
+    manner: Manner,
+    put_right: Bools,
+) -> tuple[pa.Array, pa.Array]:
+    """First lines of addresses and postcodes, for sources that hold no more of them."""
+    slip = _slips(rng, manner, put_right)
+    lived = _lived(rng, people, person, day, slip)
+    line = _line(rng, people, lived, slip)
+    return pc.utf8_upper(line) if manner.upper else line, _postcode(rng, lived)
+
+
+def postcodes(
+    rng: np.random.Generator,
+    people: People,
+    person: Ints,
+    day: Ints,
+    manner: Manner,
+    put_right: Bools,
+) -> pa.Array:
+    """Postcodes, for sources that hold no more of an address."""
+    return _postcode(rng, _lived(rng, people, person, day, _slips(rng, manner, put_right)))
+
+
+@cache
+def _organisations_written() -> pa.Array:
+    """Names of organisations as they are, and then in each of the ways they are also written."""
+    right = lists.organisation_names()
+    short = right
+    for long, brief in (
+        (" Limited", " Ltd"), ("Council", "C C"), (" & ", " and "), (" PLC", " P.L.C."),
+        ("Association", "Assoc"),
+    ):  # fmt: skip
+        short = pc.replace_substring(short, long, brief)
+    bare = pc.replace_substring_regex(right, r" (Limited|Ltd|PLC|LLP|Group)$", "")
+    full = pc.replace_substring_regex(right, r"\bLtd$", "Limited")
+    with_the = pc.binary_join_element_wise("The", right, " ")
+    return pa.concat_arrays([right, short, bare, full, pc.utf8_upper(right), with_the])
+
+
+def organisations(
+    rng: np.random.Generator, organisation: Ints, manner: Manner, share: float
+) -> pa.Array:
+    """Names of organisations as clerks write them, in any of several ways.
+
+    Args:
+        rng: random numbers of this source and chunk.
+        organisation: index into `lists.organisation_names()`, -1 for none.
+        manner: the source's.
+        share: of names that are not written as registered.
+    """
+    written, every = _organisations_written(), len(lists.organisation_names())
+    ways = len(written) // every
+    way = np.where(
+        rng.random(len(organisation)) < share, rng.integers(1, ways, len(organisation)), 0
     )
+    names = take(written, np.where(organisation < 0, -1, organisation + way * every))
+    names = misspelt(rng, names, rng.random(len(organisation)) < 0.012 * manner.error)
+    return pc.utf8_upper(names) if manner.upper else names
 
 
 def _slips(rng: np.random.Generator, manner: Manner, put_right: Bools) -> Slip:
@@ -289,37 +376,65 @@ def _birth(rng: np.random.Generator, people: People, person: Ints, slip: Slip) -
     return np.where(rng.random(total) < 0.012, NEVER, written)
 
 
-def _address(
-    rng: np.random.Generator, people: People, person: Ints, day: Ints, slip: Slip
-) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
-    places, lived = lists.places(), people.addresses
-    total = len(person)
+@dataclass(frozen=True)
+class _Lived:
+    """Where people are said to live: row and column of their addresses, and the postcode's unit."""
+
+    person: Ints
+    current: Ints
+    unit: Ints
+    sector: Ints
+    nowhere: pa.Array
+
+
+def _lived(rng: np.random.Generator, people: People, person: Ints, day: Ints, slip: Slip) -> _Lived:
+    lived = people.addresses
     current = (lived.since[person] <= day[:, None]).sum(axis=1) - 1
     # Some are still written down where they lived before.
     current = np.where(slip(0.04), np.maximum(current - 1, 0), current)
-    sector, unit = lived.sector[person, current], lived.unit[person, current]
-    unit = np.where(slip(0.014), rng.integers(0, len(places.unit), total), unit)
-    house = pa.array(lived.house[person, current]).cast(pa.string())
-    street = take(places.street, lived.street[person, current])
-    line_1 = pc.binary_join_element_wise(house, street, " ")
-    flat = lived.flat[person, current]
-    in_flat = flat > 0
-    flats = pc.binary_join_element_wise("Flat", pa.array(flat).cast(pa.string()), line_1, " ")
-    line_1 = misspelt(rng, pc.if_else(pa.array(in_flat), flats, line_1), slip(0.03))
-    town = take(places.town, sector)
-    postcode = pc.binary_join_element_wise(take(places.sector, sector), take(places.unit, unit), "")
-    form = rng.random(total)
-    tight = form < 0.06
-    postcode = pc.if_else(pa.array(tight), pc.replace_substring(postcode, " ", ""), postcode)
-    low = (form > 0.04) & (form < 0.07)
-    postcode = pc.if_else(pa.array(low), pc.utf8_lower(postcode), postcode)
+    unit = lived.unit[person, current]
+    unit = np.where(slip(0.014), rng.integers(0, len(lists.places().unit), len(person)), unit)
     nowhere = pa.array(lived.no_fixed_abode[person, current])
+    return _Lived(person, current, unit, lived.sector[person, current], nowhere)
+
+
+def _line(rng: np.random.Generator, people: People, lived: _Lived, slip: Slip) -> pa.Array:
+    at = lived.person, lived.current
+    house = pa.array(people.addresses.house[at]).cast(pa.string())
+    street = take(lists.places().street, people.addresses.street[at])
+    line = pc.binary_join_element_wise(house, street, " ")
+    flat = people.addresses.flat[at]
+    in_flat = flat > 0
+    number = pa.array(flat[in_flat]).cast(pa.string())
+    flats = pc.binary_join_element_wise("Flat", number, line.filter(pa.array(in_flat)), " ")
+    line = misspelt(rng, scatter(line, in_flat, flats), slip(0.03))
+    return pc.if_else(lived.nowhere, "No fixed abode", line)
+
+
+def _postcode(rng: np.random.Generator, lived: _Lived) -> pa.Array:
+    places = lists.places()
+    postcode = pc.binary_join_element_wise(
+        take(places.sector, lived.sector), take(places.unit, lived.unit), ""
+    )
+    form = rng.random(len(lived.unit))
+    tight, low = form < 0.06, (form > 0.04) & (form < 0.07)
+    postcode = scatter(
+        postcode, tight, pc.replace_substring(postcode.filter(pa.array(tight)), " ", "")
+    )
+    postcode = scatter(postcode, low, pc.utf8_lower(postcode.filter(pa.array(low))))
     stand_in = pa.array(_NO_FIXED_ABODE).take(pa.array((form > 0.8).astype(int)))
-    postcode = pc.if_else(nowhere, stand_in, postcode)
-    line_1 = pc.if_else(nowhere, "No fixed abode", line_1)
-    town = pc.if_else(nowhere, EMPTY, town)
-    locality = take(places.locality, sector % len(places.locality))
-    locality = pc.if_else(pa.array(rng.random(total) < 0.8), EMPTY, locality)
+    return pc.if_else(lived.nowhere, stand_in, postcode)
+
+
+def _address(
+    rng: np.random.Generator, people: People, person: Ints, day: Ints, slip: Slip
+) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
+    places, lived = lists.places(), _lived(rng, people, person, day, slip)
+    line_1 = _line(rng, people, lived, slip)
+    postcode = _postcode(rng, lived)
+    town = pc.if_else(lived.nowhere, EMPTY, take(places.town, lived.sector))
+    locality = take(places.locality, lived.sector % len(places.locality))
+    locality = pc.if_else(pa.array(rng.random(len(person)) < 0.8), EMPTY, locality)
     return line_1, locality, town, some(rng, postcode, 0.965)
 
 
@@ -388,6 +503,32 @@ def mistyped(rng: np.random.Generator, texts: pa.Array, share: float) -> pa.Arra
     at = (rng.random(len(texts)) < share) & ~texts.is_null().to_numpy(zero_copy_only=False)
     chosen = texts.filter(pa.array(at))
     return scatter(texts, at, pc.utf8_replace_slice(chosen, 6, 7, "7"))
+
+
+_FIRST_WRITTEN, _LAST_WRITTEN = -58_440, 29_220
+"""1810-01-01 and 2050-01-01: days beyond are not written by `date_texts`."""
+
+
+@cache
+def _days_written(*, day_first: bool) -> pa.Array:
+    written = pa.array(np.arange(_FIRST_WRITTEN, _LAST_WRITTEN).astype("datetime64[D]"))
+    text = written.cast(pa.string())
+    if not day_first:
+        return text
+    parts = [pc.utf8_slice_codeunits(text, *ends) for ends in ((8, 10), (5, 7), (0, 4))]
+    return pc.binary_join_element_wise(*parts, "/")
+
+
+def date_texts(days: Ints, *, day_first: bool = False) -> pa.Array:
+    """Days since 1970-01-01 as text, each written once and looked up; NEVER as null.
+
+    Args:
+        days: between 1810 and 2050, or NEVER.
+        day_first: `dd/MM/yyyy` instead of `yyyy-MM-dd`.
+    """
+    return take(
+        _days_written(day_first=day_first), np.where(days >= NEVER, -1, days - _FIRST_WRITTEN)
+    )
 
 
 def digits(number: Ints, width: int) -> pa.Array:

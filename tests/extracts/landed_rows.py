@@ -89,6 +89,36 @@ def charge(number: int, booking: int, **given: str) -> Row:
     return row | given
 
 
+def family_case(number: int = 1) -> Row:
+    """A row of familyman_cases that the contract accepts."""
+    row = dict.fromkeys((column.name for column in contracts()["familyman_cases"].columns), "")
+    return row | {
+        "case_number": family_case_number(number),
+        "case_type": "P",
+        "court_code": "120",
+        "receipt_date": "2019-03-01",
+        "fee_exempt": "N",
+    }
+
+
+def family_event(number: int, case_number: int = 1, **given: str) -> Row:
+    """A row of familyman_events of that case."""
+    row = dict.fromkeys((column.name for column in contracts()["familyman_events"].columns), "")
+    row |= {
+        "event": f"120{number:06d}",
+        "case_number": family_case_number(case_number),
+        "event_model": "U22",
+        "receipt_date": "2019-03-01",
+        "error": "N",
+        "creating_court": "120",
+    }
+    return row | given
+
+
+def family_case_number(number: int) -> str:
+    return f"BM19P{number:05d}"
+
+
 def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
     """Rows as RFC 4180 text with a header."""
     made = io.StringIO(newline="")

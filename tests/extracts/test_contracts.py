@@ -45,7 +45,15 @@ def custom(given, prop):
 
 
 def test_the_contracts_hold():
-    assert list(sources()) == ["delius", "libra", "nomis", "oasys", "xhibit"]
+    assert list(sources()) == [
+        "caseman",
+        "delius",
+        "familyman",
+        "libra",
+        "nomis",
+        "oasys",
+        "xhibit",
+    ]
     assert [each.table for each in sources()["libra"]] == ["libra_cases", "libra_offences"]
     offences = contracts()["libra_offences"]
     assert offences.parent == "libra_cases"
@@ -243,6 +251,32 @@ def test_a_sources_own_person_is_a_pseudonym_or_refused(folder):
 
     told = mistaken(folder, as_supplied, table="nomis_offenders")
     assert "root_offender_id: links_as: source_person needs the treatment 'pseudonymise'" in told
+
+
+@pytest.mark.parametrize(
+    ("field", "change", "message"),
+    [
+        ("child_roles", lambda c: c.pop("logicalTypeOptions"), "closed codes or a pattern"),
+        ("application_types", lambda c: open_list(c), "closed codes or a pattern"),
+        ("case_number", lambda c: several(c), "treatment 'keep' or 'pseudonymise'"),
+        ("event", lambda c: several(c), "has one value"),
+        ("child_roles", lambda c: custom(c, "multiple").update(value="yes"), "true or false"),
+    ],
+)
+def test_only_what_can_be_held_against_a_form_has_several_entries(folder, field, change, message):
+    told = mistaken(
+        folder, lambda contract: change(column(contract, field)), table="familyman_events"
+    )
+    assert told.startswith(f"familyman_events.yaml: {field}: ")
+    assert message in told
+
+
+def several(given):
+    given["customProperties"].append({"property": "multiple", "value": True})
+
+
+def open_list(given):
+    given["customProperties"].append({"property": "codes_open", "value": True})
 
 
 def test_what_is_no_yaml_or_says_a_thing_twice_is_refused(folder):

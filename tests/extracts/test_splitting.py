@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from landed_rows import booking, case, charge, offence, prisoner, row_of
+from landed_rows import booking, case, charge, family_case, family_event, offence, prisoner, row_of
 
 from datafirst_platform.extracts.contracts import POSTCODE_SECTORS, contracts
 from datafirst_platform.extracts.extraction import extract_source
@@ -234,4 +234,27 @@ def test_other_date_formats_are_read_alike(landing):
     ]
     assert [(each.rule, each.column) for each in made.quarantined_by] == [
         ("bad_date", "date_of_birth")
+    ]
+
+
+def test_several_entries_of_a_field_are_read_and_keyed_one_by_one(landing):
+    events = [
+        family_event(1, application_types="CAO, PSO ,SIO", child_roles="7, 12"),
+        family_event(2, application_types="CAO", child_roles="12"),
+        family_event(3),
+        family_event(4, application_types="CAO,XXX"),
+        family_event(5, application_types="CAO,,PSO"),
+        family_event(6, child_roles="7;12"),
+        family_event(7, child_roles="7,"),
+    ]
+    landing.deliver(
+        {"familyman_cases": [family_case()], "familyman_events": events}, source="familyman"
+    )
+    made = extract_source(landing.settings, "2025", "familyman").tables["familyman_events"]
+    seven, twelve = (pseudonym(landing, f"familyman_role|{each}") for each in ("7", "12"))
+    found = [(row["application_types"], row["child_roles_key"]) for row in table(made.content)]
+    assert found == [("CAO,PSO,SIO", f"{seven},{twelve}"), ("CAO", twelve), (None, None)]
+    assert [(each.rule, each.column, each.rows) for each in made.quarantined_by] == [
+        ("unknown_code", "application_types", 2),
+        ("bad_pattern", "child_roles", 2),
     ]

@@ -29,10 +29,10 @@ ROW_FAULTS = (
     "orphan_offences",
     "shifted_columns",
 )
-SOURCES = ("libra", "xhibit", "nomis")
+SOURCES = ("libra", "xhibit", "nomis", "familyman", "caseman")
 TABLES = (
     "libra_cases", "libra_offences", "xhibit_defendants_on_case", "xhibit_offences",
-    "nomis_offenders", "nomis_movements",
+    "nomis_offenders", "nomis_movements", "familyman_events", "caseman_parties",
 )  # fmt: skip
 """Every form of a table there is; what a fault does to it follows from its contract."""
 FILE_FAULTS = ("wrong_encoding", "truncated_file", "wrong_control_totals", "changed_header")

@@ -35,11 +35,20 @@ def _violation(column: Column) -> str:
     broken = []
     if column.required:
         broken.append(f"{at} is null")
+    one = []
     if column.codes and not column.codes_open:
         codes = ", ".join(f"'{code}'" for code in code_list(column.codes))
-        broken.append(f"{at} not in ({codes})")
+        one.append(f"{{}} not in ({codes})")
     if column.pattern:
-        broken.append(f"not regexp_full_match({at}, '{column.pattern}')")
+        one.append(
+            f"not regexp_full_match({{}}, '{column.pattern.replace('{', '{{').replace('}', '}}')}')"
+        )
+    for rule in one:
+        if column.multiple:
+            entries = f"list_filter(string_split({at}, ','), lambda entry: {rule.format('entry')})"
+            broken.append(f"len({entries}) > 0")
+        else:
+            broken.append(rule.format(at))
     if column.max_length is not None:
         broken.append(f"length({at}) > {column.max_length}")
     if column.type == "date":
@@ -185,7 +194,7 @@ def test_every_format_holds_the_same_rows(
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"sources": ["caseman"]}, "sources are"),
+        ({"sources": ["common_platform"]}, "sources are"),
         ({"file_format": "xlsx"}, "formats are"),
         ({"people": 0}, "one person"),
         ({"faults": ["gremlins"]}, "faults are"),

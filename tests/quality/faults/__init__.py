@@ -5,9 +5,16 @@ companions it is a mapping of view to query. `DERIVED` is told by the kind of ru
 every table; `WRITTEN` is of the rules in `expectations/`, by table and id.
 """
 
-from tests.quality.faults import courts, insights, prison, probation
+from tests.quality.faults import civil, courts, family, insights, prison, probation
 from tests.quality.faults.derived import DERIVED
 
-WRITTEN = {**courts.FAULTS, **prison.FAULTS, **probation.FAULTS, **insights.FAULTS}
+WRITTEN = {
+    **courts.FAULTS,
+    **prison.FAULTS,
+    **probation.FAULTS,
+    **family.FAULTS,
+    **civil.FAULTS,
+    **insights.FAULTS,
+}
 
 __all__ = ["DERIVED", "WRITTEN"]
