@@ -588,6 +588,68 @@ def linkage_evaluate(
     click.echo(f"\n{trial.records:,} records in {trial.seconds} s.")
 
 
+@linkage.command("permissions")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def linkage_permitted(as_json: bool) -> None:  # noqa: FBT001
+    """Show which datasets may be joined, for whom, by what law, and who is left out.
+
+    What is not listed is not joined: its linkage does not load and its release is refused.
+    """
+    from datafirst_platform.extracts.permissions import linkage_permissions, row_told
+
+    found = linkage_permissions()
+    if as_json:
+        _json(
+            {
+                "version": found.version,
+                "audiences": {each.name: vars(each) for each in found.audiences.values()},
+                "laws": {each.name: vars(each) for each in found.laws.values()},
+                "left_out": {each.name: vars(each) for each in found.left_out.values()},
+                "permissions": [row_told(row) for row in found.permitted.values()],
+            }
+        )
+        return
+    _show(
+        [
+            (
+                " + ".join(row.pair),
+                ", ".join(row.audiences),
+                row.people,
+                ", ".join(row.leaves_out) or "nobody",
+                ", ".join(row.legal_basis),
+                row.evidence,
+                row.agreed or "not known",
+                row.review or "none set",
+            )
+            for row in found.permitted.values()
+        ],
+        ("PAIR", "AUDIENCES", "PEOPLE", "LEFT OUT", "LEGAL BASIS", "EVIDENCE", "AGREED", "REVIEW"),
+    )
+    for heading, entries in (
+        (
+            "AUDIENCE",
+            [(each.name, each.evidence, each.description) for each in found.audiences.values()],
+        ),
+        (
+            "LAW",
+            [
+                (each.name, each.evidence, f"{each.title}. {each.description}")
+                for each in found.laws.values()
+            ],
+        ),
+        (
+            "LEFT OUT",
+            [
+                (each.name, each.evidence, f"{each.description} {each.because}")
+                for each in found.left_out.values()
+            ],
+        ),
+    ):
+        click.echo()
+        _show(entries, (heading, "EVIDENCE", "WHAT"))
+    click.echo(f"\n{len(found.permitted)} pairs may be joined; no other.")
+
+
 def _measured(measure: Measure) -> dict[str, Any]:
     return {
         **vars(measure),

@@ -553,7 +553,7 @@ class _Reader:
         from pydantic import ValidationError
 
         try:
-            raw = yaml.load(content, Loader=_unique_keys_loader())  # noqa: S506
+            raw = yaml.load(content, Loader=unique_keys_loader())  # noqa: S506
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f"line {mark.line + 1}" if mark else "file"
@@ -844,7 +844,7 @@ class _Reader:
 
 
 @cache
-def _unique_keys_loader() -> type[yaml.CSafeLoader]:
+def unique_keys_loader() -> type[yaml.CSafeLoader]:
     """A YAML loader that refuses a key written twice, which YAML's own lets the last one win."""
     import yaml
 

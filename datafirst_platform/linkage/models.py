@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from datafirst_platform.extracts.permissions import linkage_permissions
 from datafirst_platform.linkage.standardise import CLEANED, KEY_PARTS
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
@@ -344,6 +345,8 @@ def _faults(
         faults.append(f"it calls itself {raw['dataset']!r}")
     if raw["kind"] not in KINDS:
         faults.append(f"kind is none of {', '.join(KINDS)}")
+    if raw["kind"] != "within":
+        faults += linkage_permissions().refusals(raw["members"])
     reasons = [(f"comparison {each}", compared[each]) for each in raw["comparisons"]]
     reasons += [(f"blocking rule {each}", rules[each]) for each in raw["blocking"]]
     reasons += [(f"training session {each.get('name')}", each) for each in sessions]

@@ -110,6 +110,8 @@ class ReleaseSpec:
         tables: the marts and insights in it, by name.
         members: of a linking release, the datasets whose releases it joins; only their records are
             in it. Empty for any other.
+        joins: of a release that holds several datasets and joins them itself, which.
+        audience: for whom it is, where it joins datasets: names of the linkage permissions.
     """
 
     name: str
@@ -118,6 +120,13 @@ class ReleaseSpec:
     owner: str
     tables: tuple[ReleasedTable, ...]
     members: tuple[str, ...] = ()
+    joins: tuple[str, ...] = ()
+    audience: tuple[str, ...] = ()
+
+    @property
+    def joined(self) -> tuple[str, ...]:
+        """The datasets whose people it joins; empty where it joins none."""
+        return self.members or self.joins
 
     def condition(self, table: ReleasedTable) -> str:
         """SQL for the rows of a table that the release holds; empty where it holds all."""
@@ -144,7 +153,10 @@ def release_specs(project: Path = DBT_PROJECT) -> tuple[ReleaseSpec, ...]:
             description=exposure["description"].strip(),
             owner=exposure["owner"]["name"],
             tables=tuple(models[node] for node in sorted(exposure["depends_on"]["nodes"])),
-            members=tuple(exposure["config"].get("meta", {}).get("members", ())),
+            **{
+                field: tuple(exposure["config"].get("meta", {}).get(field, ()))
+                for field in ("members", "joins", "audience")
+            },
         )
         for exposure in sorted(manifest["exposures"].values(), key=lambda each: each["name"])
     )

@@ -23,6 +23,7 @@ from datafirst_platform.extracts.contracts import (
     contracts,
     sources,
 )
+from datafirst_platform.extracts.permissions import linkage_permissions
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
 from datafirst_platform.linkage.publishing import parts_of, table_key
@@ -90,12 +91,13 @@ def derived_tables() -> tuple[TableKey, ...]:
     )
 
 
-def derive(key: TableKey, where: str = "") -> Derived | None:
+def derive(key: TableKey, where: str = "", audience: Sequence[str] = ()) -> Derived | None:
     """What is derived of a table's suite; None where nothing is.
 
     Args:
         key: the table.
         where: SQL condition on the rows of the mart that a released table holds; empty for all.
+        audience: for whom a released table is; empty for anybody datasets may be joined for.
     """
     if key.stage == "extracts":
         return _of_extracts(key)
@@ -104,7 +106,7 @@ def derive(key: TableKey, where: str = "") -> Derived | None:
     model = next((table for table in modelled_tables() if table.name == key.table), None)
     if model is None or key.stage not in (model.stage, "releases"):
         return None
-    return of_release(model, where) if key.stage == "releases" else of_mart(model)
+    return of_release(model, where, audience) if key.stage == "releases" else of_mart(model)
 
 
 def _of_extracts(key: TableKey) -> Derived | None:
@@ -665,16 +667,18 @@ def of_mart(table: ReleasedTable) -> Derived:
         *_keyed(table),
         *_pseudonyms(table, "Marts know people and cases by keyed pseudonyms only."),
     ]
+    left_out, companions = _left_out(table, "{batch}")
     stated_by = f"the model {table.name}"
-    return Derived(stated_by, table.description, columns, (), tuple(rules))
+    return Derived(stated_by, table.description, columns, companions, (*rules, *left_out))
 
 
-def of_release(table: ReleasedTable, where: str = "") -> Derived:
+def of_release(table: ReleasedTable, where: str = "", audience: Sequence[str] = ()) -> Derived:
     """A released table is its mart, re-keyed, and holds what the catalogue explains.
 
     Args:
         table: the mart.
         where: SQL condition on the rows of the mart that are released; empty for all of them.
+        audience: for whom it is; empty for anybody datasets may be joined for.
     """
     columns = tuple(column.name for column in table.columns)
     rules = [
@@ -698,7 +702,11 @@ def of_release(table: ReleasedTable, where: str = "") -> Derived:
             rules.append(matching(column.name, column.pattern, explained))
         reason = "Beyond what the catalogue states a value is a slip, or tells too much."
         rules += bounded(column.name, *column.bounds, reason)
+    # Who is left out is known by the ids of the marts: the rows meant for release are looked at.
+    left_out, tell = _left_out(table, MART)
+    rules += [*_pairs_permitted(table, audience), *left_out]
     companions = {MART: Companion(MART, table.key, where=where)}
+    companions |= {each.view: each for each in tell}
     for column in table.columns:
         if column.refers_to is None or not _released_with(table.name, column.refers_to[0]):
             continue
@@ -712,6 +720,51 @@ def of_release(table: ReleasedTable, where: str = "") -> Derived:
     description = f"What is released of {table.name} is the mart, re-keyed, and nothing else."
     stated_by = f"the model {table.name}"
     return Derived(stated_by, description, columns, tuple(companions.values()), tuple(rules))
+
+
+def _pairs_permitted(table: ReleasedTable, audience: Sequence[str]) -> list[Rule]:
+    """In a lookup of people over datasets, nobody joins two that may not be joined."""
+    people = _looked_up(table)
+    pairs = linkage_permissions().pairs(audience) if people else ()
+    if not people:
+        return []
+    permitted = ", ".join(text(" and ".join(pair)) for pair in pairs)
+    # Few combinations of datasets stand for many people.
+    held = " union ".join(
+        f"""select distinct datasets from (
+            select list_sort(list(distinct source_dataset)) as datasets
+            from {{batch}} group by {column} having count(distinct source_dataset) > 1
+        )"""
+        for column in people
+    )
+    query = f"""select 1 from (select datasets, unnest(datasets) as one from ({held})),
+        unnest(datasets) as others (other)
+        where one < other and concat(one, ' and ', other) not in ({permitted or "''"})"""
+    reason = "What may not be joined for whom the release is for is not: the permissions say what."
+    return [none_found("pairs_permitted", query, reason)]
+
+
+def _left_out(table: ReleasedTable, relation: str) -> tuple[list[Rule], tuple[Companion, ...]]:
+    """Whom the permissions leave out is in no lookup of people; a rule for each class of them."""
+    if not _looked_up(table):
+        return [], ()
+    rules: list[Rule] = []
+    companions: dict[str, Companion] = {}
+    for each in linkage_permissions().left_out.values():
+        query = f"""select 1 from {relation} as lookup semi join ({each.records}) as protected (own)
+            on lookup.source_person_id = protected.own
+            where lookup.source_dataset = {text(each.dataset)}"""
+        rules.append(none_found(f"{each.name}.left_out", query, each.because))
+        companions |= {name: Companion(name, TableKey.of("marts", name)) for name in each.tables}
+    return rules, tuple(companions.values())
+
+
+def _looked_up(table: ReleasedTable) -> list[str]:
+    """The columns of people in a lookup over datasets; none where a table is no such lookup."""
+    names = {column.name for column in table.columns}
+    if not {"source_dataset", "source_person_id"} <= names:
+        return []
+    return [column.name for column in table.columns if column.pseudonym_of == "person"]
 
 
 def _released_with(table: str, other: str) -> bool:

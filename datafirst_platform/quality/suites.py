@@ -109,7 +109,11 @@ def suite_tables(folder: Path = EXPECTATIONS) -> tuple[TableKey, ...]:
 
 
 def load_suite(
-    key: TableKey, edition_key: str, folder: Path = EXPECTATIONS, where: str = ""
+    key: TableKey,
+    edition_key: str,
+    folder: Path = EXPECTATIONS,
+    where: str = "",
+    audience: Sequence[str] = (),
 ) -> Suite:
     """The suite of a table: what is derived for it, with what is written for it alone.
 
@@ -118,13 +122,14 @@ def load_suite(
         edition_key: whose dates are put in.
         folder: root of the files.
         where: of a released table, the SQL condition on the rows of its mart that it holds.
+        audience: of a released table, for whom it is.
 
     Raises:
         SuiteError: there is none, or it cannot be read as written: file and field are named.
     """
     file = suite_file(key, folder)
     chosen = edition(edition_key)
-    derived = derive(key, where)
+    derived = derive(key, where, audience)
     if derived is None and not file.exists():
         msg = f"{file} is missing: nothing is derived for {key}, so write its suite."
         raise SuiteError(msg)

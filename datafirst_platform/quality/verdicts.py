@@ -141,6 +141,7 @@ def check_file(
     path: Path,
     beside: Mapping[str, Path] | None = None,
     where: str = "",
+    audience: Sequence[str] = (),
 ) -> Verdict:
     """Judge a Parquet file that is not published: a table of a release candidate.
 
@@ -151,13 +152,14 @@ def check_file(
         path: the Parquet file.
         beside: the candidate's other files by table name, for suites that look at them.
         where: SQL condition on the rows of the mart that the file holds; empty for all of them.
+        audience: for whom the candidate is; empty for anybody datasets may be joined for.
 
     Raises:
         NotReady: another table its suite looks at is not there.
         SuiteError: the suite cannot be read.
         PlatformError: the engine failed.
     """
-    suite = load_suite(key, edition, where=where)
+    suite = load_suite(key, edition, where=where, audience=audience)
     files = {
         each.view: _companion(settings, each, edition, beside or {}, of=key.stage)
         for each in suite.companions

@@ -23,8 +23,9 @@ import duckdb
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.extracts.contracts import sources
+from datafirst_platform.extracts.permissions import linkage_permissions
 from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
-from datafirst_platform.linkage.models import datasets
+from datafirst_platform.linkage.models import datasets, linkage_model
 from datafirst_platform.linkage.publishing import parts_of, table_key
 from datafirst_platform.marts.project import DBT_STAGES, ReleasedTable, ReleaseSpec
 from datafirst_platform.quality import verdicts
@@ -61,8 +62,10 @@ def build_release(
 
     Raises:
         NotReady: a table is not there yet.
-        GateRefused: a gate is missing, failed or stale, or the candidate failed its own.
+        GateRefused: it would join what may not be joined; a gate is missing, failed or stale; or
+            the candidate failed its own.
     """
+    _permitted(spec, edition)
     versions = [tables.require(settings, table.key, edition) for table in spec.tables]
     ancestry, gates = _gates(settings, spec.name, edition, versions)
     members = _members(settings, edition, spec)
@@ -89,6 +92,7 @@ def build_release(
                 files[table.name],
                 beside=files,
                 where=spec.condition(table),
+                audience=spec.audience,
             )
             for table in spec.tables
         ]
@@ -103,9 +107,47 @@ def build_release(
         manifest = _manifest(edition, spec, described, documents, ancestry, [*gates, *own])
         if members:
             manifest["members"] = {each.label: each.digest for each in members}
+        if spec.joined:
+            manifest["permissions"] = linkage_permissions().told(spec.joined, spec.audience)
         return _publish(settings, spec.name, edition, staged, manifest)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def _permitted(spec: ReleaseSpec, edition: str) -> None:
+    """A release joins only datasets that may be joined, for whom it is for.
+
+    Raises:
+        GateRefused: with every pair that may not be, or what the release does not say.
+    """
+    joining = {
+        table_key(each, part)
+        for each in datasets()
+        for part in parts_of(each)
+        if linkage_model(each).kind != "within"
+    }
+    reasons = []
+    if not spec.joined:
+        reasons = [
+            f"{table.name} joins datasets, and the exposure {spec.name} says of none that it does: "
+            "state them there as members, or as joins if the release holds them itself."
+            for table in spec.tables
+            if joining & set(table.inputs)
+        ]
+    else:
+        known = linkage_permissions()
+        unknown = sorted(set(spec.audience) - set(known.audiences))
+        if not spec.audience or unknown:
+            told = f"says it is for {', '.join(unknown)}" if unknown else "does not say for whom"
+            reasons.append(
+                f"It joins datasets and its exposure {told}: state as audience one or more of "
+                f"{', '.join(known.audiences)}, as {known.file.name} has them."
+            )
+        reasons += [
+            f"{each}." for each in known.refusals(spec.joined, () if unknown else spec.audience)
+        ]
+    if reasons:
+        raise GateRefused(_refusal(spec.name, edition, reasons))
 
 
 def _ancestry(
@@ -391,11 +433,13 @@ def _publish(
     settings: Settings, release: str, edition: str, staged: Path, manifest: dict[str, Any]
 ) -> Release:
     earlier = [each for each in bundle.releases(settings, release) if each.edition == edition]
-    # Equal content beside other releases of its members is another release: pins must not be stale.
+    # Equal content beside other releases of its members, or under other permissions, is another
+    # release: what its manifest says must not be stale.
     if (
         earlier
         and earlier[-1].digest == manifest["digest"]
         and earlier[-1].manifest.get("members") == manifest.get("members")
+        and earlier[-1].manifest.get("permissions") == manifest.get("permissions")
     ):
         return earlier[-1]
     revision = earlier[-1].revision + 1 if earlier else 1

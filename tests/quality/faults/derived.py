@@ -32,6 +32,16 @@ def _shuffled(suite):
     )
 
 
+def protected(suite):
+    """A lookup of people that holds a party of an adoption case, where every case is one."""
+    looked_at = MART if MART in {each.view for each in suite.companions} else BATCH
+    party = "(select min(party_id_hash) from {family_parties} where estimated_party_id is not null)"
+    lookup = (
+        f"select * replace ('family' as source_dataset, {party} as source_person_id) from {{t}}"
+    )
+    return {looked_at: lookup, "family_cases": whole("family_cases", case_type_code="'A'")}
+
+
 # By what is asked: the id of the rule, or what comes after its column. Made of the column, which is
 # empty where a rule is about none, and of the suite.
 DERIVED = {
@@ -74,5 +84,10 @@ DERIVED = {
     "one_to_one": lambda column, _: whole(**{column: STRANGER}),
     "people_together": lambda _, suite: _shuffled(suite),
     "content_unaltered": lambda _, suite: whole(**{_content(suite): "null"}),
+    "pairs_permitted": lambda *_: whole(
+        source_dataset="case row_number() over () % 2 when 0 then 'crown' else 'npd' end",
+        estimated_person_id=STRANGER,
+    ),
+    "left_out": lambda _, suite: protected(suite),
     "joins": lambda column, _: one(**{column: STRANGER}),
 }
