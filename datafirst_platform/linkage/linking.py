@@ -38,7 +38,7 @@ from datafirst_platform.linkage.scoring import (
     score_candidates,
     thresholds_of,
 )
-from datafirst_platform.linkage.standardise import define_macros
+from datafirst_platform.linkage.standardise import ADDRESS, define_macros
 from datafirst_platform.safe_errors import NotReady, values_withheld
 from datafirst_platform.settings import Settings
 
@@ -172,7 +172,8 @@ def prepare(
 ) -> list[int]:
     """Make `records` and `tuples` of a linkage of people; the number of tuples of each member."""
     define_macros(connection, edition)
-    return load_records(connection, members_of(settings, edition, model))
+    members = members_of(settings, edition, model)
+    return load_records(connection, members, addresses=model.compares(ADDRESS))
 
 
 def _records(connection: duckdb.DuckDBPyConnection) -> _Records:

@@ -132,6 +132,13 @@ class LinkageModel:
             if name in comparisons
         ]
 
+    def compares(self, field: str) -> bool:
+        """Whether a comparison or a blocking rule looks at a field of the standard record."""
+        levels = [level for levels in self.comparisons.values() for level in levels]
+        return any(f"{field}_l" in level["sql_condition"] for level in levels) or any(
+            field in rule.agree_on for rule in self.blocking
+        )
+
     @property
     def trained_path(self) -> Path:
         """The JSON with the trained parameters."""

@@ -20,7 +20,13 @@ from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import joined
 from datafirst_platform.linkage.models import Evidence, LinkageModel, linkage_model
-from datafirst_platform.linkage.standardise import CLEANED, FIELDS, clean_query, derive_query
+from datafirst_platform.linkage.standardise import (
+    ADDRESS,
+    CLEANED,
+    FIELDS,
+    clean_query,
+    derive_query,
+)
 from datafirst_platform.safe_errors import PlatformError
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
@@ -78,7 +84,9 @@ def tables_of(model: LinkageModel) -> tuple[str, ...]:
     return tuple(table for member in model.members for table in tables_of(linkage_model(member)))
 
 
-def load_records(connection: duckdb.DuckDBPyConnection, members: Sequence[Member]) -> list[int]:
+def load_records(
+    connection: duckdb.DuckDBPyConnection, members: Sequence[Member], *, addresses: bool = False
+) -> list[int]:
     """Make `records` (id, member, record_key, tuple), `tuples` (id, member, `FIELDS`), `nodes`.
 
     Ids count from 0 in the order of the record keys within a member, member after member, so that
@@ -95,6 +103,7 @@ def load_records(connection: duckdb.DuckDBPyConnection, members: Sequence[Member
     Args:
         connection: with `define_macros`.
         members: what to read.
+        addresses: whether addresses are compared, and so read.
 
     Returns:
         The number of tuples of each member.
@@ -107,7 +116,7 @@ def load_records(connection: duckdb.DuckDBPyConnection, members: Sequence[Member
     )
     first, spare = 0, records
     for number, member in enumerate(members):
-        spare += _load(connection, number, member, first, spare)
+        spare += _load(connection, number, member, first, spare, addresses=addresses)
         first += member.people.rows
     connection.execute(
         """create or replace temp table firsts as
@@ -140,7 +149,13 @@ def load_records(connection: duckdb.DuckDBPyConnection, members: Sequence[Member
 
 
 def _load(
-    connection: duckdb.DuckDBPyConnection, number: int, member: Member, first: int, spare: int
+    connection: duckdb.DuckDBPyConnection,
+    number: int,
+    member: Member,
+    first: int,
+    spare: int,
+    *,
+    addresses: bool,
 ) -> int:
     """Add a member's records and their other forms to `standard`; the number of other forms."""
     contract = contracts()[member.people.key.table]
@@ -151,7 +166,8 @@ def _load(
     held = name(str(person.content_name)) if person else "null::varchar"
     source = f"select *, {held} as person from ({numbered(connection, member.people.path)})"
     people = clean_query(contract.table, source, ("row", "record_key", "person"))
-    connection.execute(f"create or replace temp table people as {people}")
+    read = "*" if addresses else f"* replace (null::varchar as {ADDRESS})"
+    connection.execute(f"create or replace temp table people as select {read} from ({people})")
     for at, (evidence, version) in enumerate(member.evidence):
         child = contracts()[evidence.table]
         if child.parent != contract.table:
@@ -159,7 +175,9 @@ def _load(
             raise PlatformError(msg)
         source = f"select *, {name(f'{contract.table}_key')} as whose from {parquet(version.path)}"
         cleaned = clean_query(child.table, source, ("whose",))
-        connection.execute(f"create or replace temp table evidence_{at} as {cleaned}")
+        connection.execute(
+            f"create or replace temp table evidence_{at} as select {read} from ({cleaned})"
+        )
         if evidence.fills:
             _fill(connection, f"evidence_{at}", evidence.fills)
     kept = ", ".join(CLEANED)
@@ -167,7 +185,8 @@ def _load(
         "pnc is not null or cro is not null or (forename1 is not null and surname is not null "
         "and dob is not null and postcode is not null)"
     )
-    content = f"case when {identifying} then hash({kept}) end"
+    compared = ", ".join(field for field in CLEANED if field != ADDRESS)
+    content = f"case when {identifying} then hash({compared}) end"
     connection.execute(
         f"""insert into standard
         select {number}::utinyint, ({first} + row)::integer, ({first} + row)::integer,

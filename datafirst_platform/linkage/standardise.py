@@ -27,12 +27,17 @@ CLEANED = {
     "dob": "DATE",
     "sex": "VARCHAR",
     "postcode": "VARCHAR",
+    "address": "VARCHAR",
     "pnc": "BIGINT",
     "cro": "BIGINT",
     "noms": "VARCHAR",
     "crn": "VARCHAR",
 }
 """What is recorded of a person, cleaned, with types; NULL where not known or junk."""
+
+ADDRESS = "address"
+"""The field that only linkages which compare on it pay for: building and thoroughfare, which people
+write in so many ways that of two records alike in all else it says nothing new."""
 
 _DERIVED = {
     "forename_full": "coalesce(nicknames.long, forename1)",
@@ -119,6 +124,9 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
             case when regexp_full_match(x, '[A-Z][0-9]{{4}}[A-Z]{{2}}') then x end;
         create or replace temp macro std_crn(x) as
             case when regexp_full_match(x, '[A-Z][0-9]{{6}}') then x end;
+        create or replace temp macro std_address(x) as
+            case when regexp_matches(x, '[0-9]') and not contains(x, '@') then
+                trim(regexp_replace(upper(x), '[^A-Z0-9]+', ' ', 'g')) end;
         create or replace temp macro std_postcode(x) as
             case when regexp_full_match(x, '[A-Z]{{1,2}}[0-9][A-Z0-9]?[0-9][A-Z]{{2}}')
                 and left(x, 3) <> 'NF1' and left(x, 4) <> 'ZZ99' then x end;
@@ -215,6 +223,7 @@ def clean_query(table: str, source: str, beside: Sequence[str] = ("row", "record
                 std_dob({supplied("date_of_birth", "date")}) as dob,
                 {sex} as sex,
                 compact(replace({supplied("postcode")}, ' ', '')) as postcode,
+                std_address({supplied("address")}) as address,
                 pnc_parts(compact({supplied("pnc")})) as pnc,
                 cro_parts(compact({supplied("cro")})) as cro,
                 std_noms(compact({supplied("noms")})) as noms,
@@ -224,7 +233,7 @@ def clean_query(table: str, source: str, beside: Sequence[str] = ("row", "record
         ),
         split as (
             select
-                {kept}surname, previous_surname, dob, sex, noms, crn,
+                {kept}surname, previous_surname, dob, sex, address, noms, crn,
                 std_postcode(postcode) as postcode,
                 canonical_pnc(pnc) as pnc,
                 canonical_cro(cro) as cro,

@@ -68,7 +68,7 @@ FIELDS_KNOWN: Mapping[str, tuple[str, ...]] = {
 }
 """What a column can be taken for, and the names (small letters and digits only) that say so."""
 
-_FURTHER = ("dob_text", "town", "address", "number", "email", "phone")
+_FURTHER = ("dob_text", "town", "number", "email", "phone")
 _PAIRS_PER_RECORD = 6
 _LEAST_BUDGET = 3_000_000
 _CEILING = 2_000
