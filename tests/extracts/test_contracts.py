@@ -47,11 +47,14 @@ def custom(given, prop):
 def test_the_contracts_hold():
     assert list(sources()) == [
         "caseman",
+        "csc",
         "delius",
         "familyman",
         "libra",
         "nomis",
+        "npd",
         "oasys",
+        "pnc",
         "xhibit",
     ]
     assert [each.table for each in sources()["libra"]] == ["libra_cases", "libra_offences"]
