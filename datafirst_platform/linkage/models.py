@@ -19,12 +19,12 @@ from typing import Any
 import yaml
 
 from datafirst_platform.extracts.permissions import linkage_permissions
-from datafirst_platform.linkage.standardise import CLEANED, KEY_PARTS
+from datafirst_platform.linkage.standardise import CLEANED, KEY_PARTS, TOLD_TOGETHER
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
 FOLDER = Path(__file__).with_name("models")
 LIBRARY = Path(__file__).with_name("library")
-KINDS = ("within", "across", "cases")
+KINDS = ("within", "across", "cases", "passes")
 LEVELS = ("high", "medium", "low")
 """The three thresholds, strictest first; clusters at one refine those at the next."""
 
@@ -81,14 +81,42 @@ class TrainingSession:
 
 
 @dataclass(frozen=True)
+class Pass:
+    """One of the ordered passes of a linkage without weights.
+
+    Attributes:
+        number: from 1, the strictest first.
+        description: what the two sides agree on, as it is released.
+        agree_on: parts of the key both sides share.
+        and_one_of: further parts; those of at least one of these lists are shared too.
+        unless_known_to_differ: parts that may be missing, but may not be known on both sides and
+            differ.
+        reason: why its pairs are taken.
+    """
+
+    number: int
+    description: str
+    agree_on: tuple[str, ...]
+    and_one_of: tuple[tuple[str, ...], ...]
+    unless_known_to_differ: tuple[str, ...]
+    reason: str
+
+    @property
+    def keys(self) -> tuple[tuple[str, ...], ...]:
+        """Every list of parts by which two sides may agree."""
+        return tuple((*self.agree_on, *more) for more in self.and_one_of or ((),))
+
+
+@dataclass(frozen=True)
 class LinkageModel:
     """The settings of one linkage.
 
     Attributes:
         dataset: its name; the tables it publishes are named after it.
-        kind: `within` one table, `across` datasets already linked within, or of `cases`.
+        kind: `within` one table, `across` datasets already linked within, of `cases`, or by
+            ordered `passes`, which have neither weights nor parameters.
         description: what is linked.
-        members: the contract (within), or the datasets (across, cases).
+        members: the contract (within), or the datasets (across, cases, passes).
         evidence: further tables of the contract's source; only within.
         comparisons: name to levels, as Splink's settings have them.
         blocking: which pairs are scored.
@@ -100,6 +128,7 @@ class LinkageModel:
         people: the linkage whose person ids cases are compared on; only for cases.
         trained_from: digest of all that the trained parameters depend on.
         digest: digest of all settings.
+        passes: in order; empty for every other kind.
     """
 
     dataset: str
@@ -117,6 +146,12 @@ class LinkageModel:
     people: str | None
     trained_from: str
     digest: str
+    passes: tuple[Pass, ...] = ()
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether it has parameters to be trained: passes have none."""
+        return self.kind != "passes"
 
     def for_splink(
         self, comparisons: Mapping[str, Sequence[Mapping[str, Any]]]
@@ -173,6 +208,8 @@ def _read(dataset: str) -> LinkageModel:
         msg = f"No linkage is called {dataset!r}. There are settings for: {listed}."
         raise PlatformError(msg)
     raw = yaml.safe_load(path.read_text())
+    if raw.get("kind") == "passes":
+        return _read_passes(path, raw)
     compared = yaml.safe_load((LIBRARY / "comparisons.yaml").read_text())
     rules = yaml.safe_load((LIBRARY / "blocking.yaml").read_text())
     faults = _faults(dataset, raw, compared, rules)
@@ -218,6 +255,42 @@ def _read(dataset: str) -> LinkageModel:
             + ([raw["evidence"]] if raw.get("evidence") else [])
         ),
         digest=_digest([raw, comparisons, [rules[rule] for rule in raw["blocking"]]]),
+    )
+
+
+def _read_passes(path: Path, raw: Mapping[str, Any]) -> LinkageModel:
+    """The settings of a linkage by ordered passes."""
+    faults = _pass_faults(path.stem, raw)
+    if faults:
+        msg = f"{path.name} is not valid: {'; '.join(faults)}."
+        raise PlatformError(msg)
+    return LinkageModel(
+        dataset=raw["dataset"],
+        kind=raw["kind"],
+        description=raw["description"],
+        members=tuple(raw["members"]),
+        evidence=(),
+        comparisons={},
+        blocking=(),
+        thresholds={},
+        sessions=(),
+        seed=0,
+        u_pairs=0,
+        em_pairs=0,
+        people=None,
+        trained_from="",
+        digest=_digest(raw),
+        passes=tuple(
+            Pass(
+                number=each["number"],
+                description=each["description"],
+                agree_on=tuple(each["agree_on"]),
+                and_one_of=tuple(tuple(parts) for parts in each.get("and_one_of", ())),
+                unless_known_to_differ=tuple(each.get("unless_known_to_differ", ())),
+                reason=each["reason"],
+            )
+            for each in raw["passes"]
+        ),
     )
 
 
@@ -269,7 +342,14 @@ def trained_model(model: LinkageModel) -> TrainedModel:
 
     Raises:
         NotReady: it was never trained, or its settings have changed since.
+        PlatformError: it is of a kind that is not trained.
     """
+    if not model.is_trained:
+        msg = (
+            f"The linkage {model.dataset} goes by ordered passes: there is nothing to train. What "
+            f"its passes agree on stands in {FOLDER.name}/{model.dataset}.yaml."
+        )
+        raise PlatformError(msg)
     path = model.trained_path
     remedy = f"run `datafirst linkage train {model.dataset}` and review the new {path.name}"
     if not path.exists():
@@ -380,4 +460,46 @@ def _faults(
     levels = [raw["thresholds"].get(level) for level in LEVELS]
     if None in levels or not levels[0] > levels[1] > levels[2]:
         faults.append("thresholds high, medium and low do not fall")
+    return faults
+
+
+def _pass_faults(dataset: str, raw: Mapping[str, Any]) -> list[str]:
+    """Everything wrong with the settings of a linkage by passes, in words, with the field."""
+    fields = {"dataset", "kind", "description", "members", "passes"}
+    missing, unknown = sorted(fields - raw.keys()), sorted(raw.keys() - fields)
+    if missing:
+        return [f"it lacks {', '.join(missing)}"]
+    faults = [f"{field}: passes have no such field" for field in unknown]
+    if raw["dataset"] != dataset:
+        faults.append(f"dataset: it calls itself {raw['dataset']!r}")
+    if len(raw["members"]) != 2 or len(set(raw["members"])) != 2:
+        faults.append("members: passes join two datasets")
+    faults += linkage_permissions().refusals(raw["members"])
+    if not raw["passes"]:
+        faults.append("passes: there is none")
+    known = {part for parts in TOLD_TOGETHER.values() for part in parts}
+    needed = {"number", "description", "agree_on", "reason"}
+    optional = {"and_one_of", "unless_known_to_differ"}
+    for at, each in enumerate(raw["passes"], start=1):
+        field = f"passes, {at}"
+        if lacking := sorted(needed - {key for key, value in each.items() if value}):
+            faults.append(f"{field}: it lacks {', '.join(lacking)}")
+            continue
+        others = sorted(each.keys() - needed - optional)
+        faults += [f"{field}, {key}: no such field" for key in others]
+        if each["number"] != at:
+            faults.append(f"{field}, number: passes are numbered from 1, in their order")
+        stated = {
+            "agree_on": each["agree_on"],
+            "and_one_of": [part for parts in each.get("and_one_of", ()) for part in parts],
+            "unless_known_to_differ": each.get("unless_known_to_differ", ()),
+        }
+        faults += [
+            f"{field}, {key}: no key part {part!r}"
+            for key, parts in stated.items()
+            for part in parts
+            if part not in known
+        ]
+        both = sorted({*stated["agree_on"]} & {*stated["unless_known_to_differ"]})
+        faults += [f"{field}, unless_known_to_differ: {part} is agreed on" for part in both]
     return faults

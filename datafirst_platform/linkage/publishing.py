@@ -16,6 +16,7 @@ import duckdb
 
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, parquet
+from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LinkageModel, linkage_model, trained_model
 from datafirst_platform.linkage.standardise import clean_query
@@ -27,12 +28,13 @@ Counts = dict[tuple[str, str], int]
 
 PEOPLE = ("edges", "people", "counts")
 CASES = ("cases", "counts")
+LINKS = ("links", "counts")
 """Parts a linkage publishes; `linkage/<dataset>_<part>`, but cases carry the linkage's own name."""
 
 
 def parts_of(dataset: str) -> tuple[str, ...]:
     """The parts a linkage publishes."""
-    return CASES if linkage_model(dataset).kind == "cases" else PEOPLE
+    return {"cases": CASES, "passes": LINKS}.get(linkage_model(dataset).kind, PEOPLE)
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,14 @@ class Linked:
 
     Attributes:
         tables: the published versions by part: `edges`, `people`, `counts`; of cases `cases`,
-            `counts`.
+            `counts`; by passes `links`, `counts`.
         counts: (measure, level) to value, as published. Measures: `records`; `tuples`, distinct
             sets of identifiers among them; `unlinkable`, tuples that no blocking rule reaches;
             `pairs` scored, by the rule that found them first; and by threshold `edges`, `people`
             (clusters) and `largest` (records in the largest cluster). Of cases: `records`,
-            `unlinkable`, `pairs` and, by threshold, `edges` (linked cases).
+            `unlinkable`, `pairs` and, by threshold, `edges` (linked cases). By passes: `records`;
+            by member `people` (whom a source holds for one is one) and `unlinked`; by pass
+            `linked` and `ambiguous`, pairs that were not the only one for both sides.
     """
 
     tables: Mapping[str, TableVersion]
@@ -56,6 +60,12 @@ class Linked:
 def table_key(dataset: str, part: str) -> TableKey:
     """Key of a part of a linkage."""
     return TableKey.of("linkage", dataset if part == "cases" else f"{dataset}_{part}")
+
+
+def own_id(table: str) -> str:
+    """The column that names a person of a contract in links: the source's own, else the record."""
+    person = contracts()[table].source_person
+    return str(person.content_name) if person is not None else f"{table}_key"
 
 
 def recipe_of(
@@ -73,7 +83,7 @@ def recipe_of(
         for version in versions
         if version.key.stage == "identities"
     ]
-    trained = trained_model(model).digest
+    trained = trained_model(model).digest if model.is_trained else ""
     return tables.recipe_of(_code(), model.digest, trained, edition, inputs, cleaning), inputs
 
 

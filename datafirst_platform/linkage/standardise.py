@@ -58,8 +58,24 @@ KEY_PARTS = {
     "surname_start": "left(surname, 2)",
     "name_low": "least(surname, forename1)",
     "name_high": "greatest(surname, forename1)",
+    "surname_sound": "sound(surname)",
+    "middle_initial": "left(middle_first, 1)",
+    "birth_low": "least(birth_month, birth_day)",
+    "birth_high": "greatest(birth_month, birth_day)",
 }
 """What a blocking key may be made of, as SQL over a standard record."""
+
+TOLD_TOGETHER = {
+    "name": (
+        *("forename1", "forename_full", "forename_initial", "middle_first", "middle_initial"),
+        *("surname", "surname_start", "surname_sound", "name_low", "name_high"),
+    ),
+    "birth": ("dob", "birth_year", "birth_month", "birth_day", "birth_low", "birth_high"),
+    "sex": ("sex",),
+    "place": ("postcode", "sector", "outcode"),
+}
+"""Key parts that are of one form of a person: a name is not put together of two, a postcode may be
+of another year than the name."""
 
 _JUNK_NAMES = (
     "NOT ENTERED",
@@ -82,6 +98,9 @@ _JUNK_DOBS = ("1900-01-01", "1970-01-01")
 _EARLIEST_DOB = "1900-01-02"
 _CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
 """Check letter of PNC and CRO numbers: this alphabet at (year and serial as one number) mod 23."""
+_LETTERS = "ABCDEFGIJKLMNOPQRSTUVXYZ"
+_SOUNDS = "012301202245501262301202"
+"""Soundex: letters that sound alike have one digit, vowels 0; H and W are not heard."""
 _PNC_SERIALS = 10_000_000
 _CRO_SERIALS = 1_000_000
 _SF_FILE = 10_000_000_000
@@ -91,11 +110,11 @@ _SF_FILE = 10_000_000_000
 def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     """Give a connection the macros that clean one value each.
 
-    `std_name(text)`, `std_dob(date)`, `compact(text)` and, on compact text,
-    `std_postcode`, `pnc_parts` and `cro_parts`; on those parts `canonical_pnc` and `canonical_cro`
-    (integers: year and serial; NULL where malformed, where the check letter is wrong, or for a
-    placeholder). Two-digit years up to the edition's cut-off are of this century: these numbers are
-    never older than living memory.
+    `std_name(text)`, `sound(text)` of such a name, `std_dob(date)`, `compact(text)` and, on compact
+    text, `std_postcode`, `pnc_parts` and `cro_parts`; on those parts `canonical_pnc` and
+    `canonical_cro` (integers: year and serial; NULL where malformed, where the check letter is
+    wrong, or for a placeholder). Two-digit years up to the edition's cut-off are of this century:
+    these numbers are never older than living memory.
     """
     cut_off = edition_of(edition).cut_off
     junk = ", ".join(text(each) for each in _JUNK_NAMES)
@@ -120,6 +139,14 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
         create or replace temp macro compact(x) as
             case when regexp_full_match(x, '[A-Z0-9/]+') then x
             else regexp_replace(upper(x), '[^A-Z0-9/]', '', 'g') end;
+        -- The digits of Soundex, all of them: its usual three would take in half of the long names.
+        create or replace temp macro runs_told_once(x) as
+            regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+                regexp_replace(x, '1+', '1', 'g'), '2+', '2', 'g'), '3+', '3', 'g'),
+                '4+', '4', 'g'), '5+', '5', 'g'), '6+', '6', 'g');
+        create or replace temp macro sound(x) as left(x, 1) || replace(substr(runs_told_once(
+            translate(left(x, 1) || regexp_replace(substr(x, 2), '[ HW]', '', 'g'),
+                {text(_LETTERS)}, {text(_SOUNDS)})), 2), '0', '');
         create or replace temp macro std_noms(x) as
             case when regexp_full_match(x, '[A-Z][0-9]{{4}}[A-Z]{{2}}') then x end;
         create or replace temp macro std_crn(x) as
