@@ -67,12 +67,26 @@ PUBLISHED_COMPLETION_YEAR = 2023
 PUBLISHED_MEDIAN_DAYS = {"magistrates": 178, "crown": 374}
 """Criminal court statistics quarterly, July to September 2023 (Ministry of Justice)."""
 
+PUBLISHED_FAMILY_YEAR = 2023
+PUBLISHED_MEAN_WEEKS = {"Private law children": 47}
+"""Of private law cases disposed of from April to June 2023: Family court statistics quarterly
+(Ministry of Justice)."""
+
 _BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000"
 _COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK)
 _COURTS = {"magistrates": "magistrates' courts", "crown": "Crown Court"}
 _SUBGROUPS = {"sex": "sex", "ethnicity_group": "ethnicity", "age_band": "age"}
 _ALL_RELEASES, _A_YEAR = "all releases", 12
 _HERE, _PUBLISHED = "this release", "published figure"
+_ALL_CASES, _LINKED = "All cases", "share_linked"
+_OTHER_COURTS = {"family courts": "criminal courts", "criminal courts": "family courts"}
+_SUBGROUP_OF_COURTS = {
+    "everyone": "Everyone",
+    "role": "role: {}",
+    "sex": "sex: {}",
+    "case_type": "case: {}",
+    "courts": "courts: {}",
+}
 
 
 def _returning_defendants(rows: Sequence[Row]) -> Chart | None:
@@ -273,6 +287,107 @@ def _linkage_coverage(rows: Sequence[Row]) -> Chart | None:
     )
 
 
+def _family_case_durations(rows: Sequence[Row]) -> Chart | None:
+    """Mean weeks from receipt to final disposal by year, a line for each kind of law."""
+    import altair as alt
+
+    shown: list[dict[str, Any]] = [
+        {
+            "type": row["case_type"],
+            "year": str(row["case_year"]),
+            "weeks": row["mean_weeks"],
+            "median": row["median_weeks"],
+        }
+        for row in rows
+        if row["case_type"] != _ALL_CASES and row["mean_weeks"] is not None
+    ]
+    if not shown:
+        return None
+    shown.sort(key=lambda each: (each["type"], each["year"]))
+    kinds = list(dict.fromkeys(each["type"] for each in shown))
+    references = [
+        {**each, "weeks": PUBLISHED_MEAN_WEEKS[each["type"]]}
+        for each in shown
+        if each["type"] in PUBLISHED_MEAN_WEEKS and each["year"] == str(PUBLISHED_FAMILY_YEAR)
+    ]
+    x = alt.X("year:O", title="year of the final disposal", axis=alt.Axis(labelAngle=0))
+    y = alt.Y("weeks:Q", title="mean weeks from receipt", scale=alt.Scale(zero=True))
+    named = {"title": "kind of law", "sort": kinds}
+    colour = alt.Color(
+        "type:N", scale=alt.Scale(domain=kinds, range=list(_COLOURS[: len(kinds)])), **named
+    )
+    shape = alt.Shape("type:N", scale=alt.Scale(domain=kinds), **named)
+    base = alt.Chart(alt.Data(values=shown)).encode(x=x, y=y, color=colour)
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(shape=shape)
+    marks = (
+        alt.Chart(alt.Data(values=references))
+        .mark_point(shape="diamond", size=130, strokeWidth=2, color=_BLACK, opacity=1)
+        .encode(x=x, y=y)
+    )
+    layers = [base.mark_line(), points, *([marks] if references else [])]
+    told = []
+    for kind in kinds:
+        own = [each for each in shown if each["type"] == kind]
+        known = [each["weeks"] for each in references if each["type"] == kind]
+        against = f" (published for {PUBLISHED_FAMILY_YEAR}: {known[0]})" if known else ""
+        years = ", ".join(f"{each['year']}: {each['weeks']} ({each['median']})" for each in own)
+        told.append(f"{kind}{against}: {years}")
+    words = (
+        "Line chart of the mean weeks from receipt of a family court case to its final order or "
+        f"other disposal, by year of that and kind of law; medians in brackets. {'. '.join(told)}."
+    )
+    withheld = sorted(
+        f"{row['case_type']} in {row['case_year']}"
+        for row in rows
+        if row["case_type"] != _ALL_CASES and row["mean_weeks"] is None
+    )
+    return _chart(
+        alt.layer(*layers).properties(width=560, height=280),
+        "Time family court cases take to their final order",
+        words + _withheld(withheld),
+        "Diamond: published figure, of April to June alone" if references else "",
+    )
+
+
+def _family_and_criminal_courts(rows: Sequence[Row]) -> Chart | None:
+    """Shares of either courts' people who are found at the other, of everyone and by subgroup."""
+    import altair as alt
+
+    shown = [row for row in rows if row["share_linked"] is not None]
+    if not shown:
+        return None
+    panels, told = [], []
+    for population, elsewhere in _OTHER_COURTS.items():
+        entries = [
+            _bar(_SUBGROUP_OF_COURTS[row["subgroup"]].format(row["subgroup_value"]), row[_LINKED])
+            for row in sorted(shown, key=_place_at_courts)
+            if row["population"] == population
+        ]
+        if entries:
+            heading = f"People of the {population} found at the {elsewhere}"
+            panels.append(_bars(entries, heading, "people", "share found there"))
+            told.append(f"{heading}: {_listed(entries)}")
+    withheld = sorted(
+        f"{row['population']}, {_SUBGROUP_OF_COURTS[row['subgroup']].format(row['subgroup_value'])}"
+        for row in rows
+        if row["share_linked"] is None
+    )
+    words = (
+        "Bar chart in two parts of the share of people of one kind of court who have a record at "
+        f"the other. {'. '.join(told)}." + _withheld(withheld)
+    )
+    return _chart(
+        alt.vconcat(*panels, spacing=18),
+        "People before the family courts and the criminal courts",
+        words,
+        "Estimated people at the middle threshold; parties of adoption cases are not joined",
+    )
+
+
+def _place_at_courts(row: Row) -> tuple[int, str]:
+    return list(_SUBGROUP_OF_COURTS).index(row["subgroup"]), row["subgroup_value"]
+
+
 def _coverage_panel(
     pair: str,
     everyone: float | None,
@@ -416,6 +531,8 @@ def _chart(chart: Any, title: str, words: str, subtitle: str = "") -> Chart:  # 
 
 
 DRAWINGS: Mapping[str, Callable[[Sequence[Row]], Chart | None]] = {
+    "family_and_criminal_courts": _family_and_criminal_courts,
+    "family_case_durations": _family_case_durations,
     "linkage_coverage": _linkage_coverage,
     "repeat_custody": _repeat_custody,
     "returning_defendants": _returning_defendants,

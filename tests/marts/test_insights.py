@@ -630,6 +630,221 @@ def test_coverage_gives_no_small_count_back(on_marts, parts):
                 assert left >= THRESHOLD
 
 
+# Family cases and how long they take.
+
+PRIVATE, ADOPTION = "Private law children", "Adoption"
+
+
+def family_case(key, weeks=None, kind=PRIVATE, received=date(2021, 1, 4)):
+    """A case received on a Monday, disposed of that many weeks later, if ever."""
+    disposed = {} if weeks is None else {"final_order_date": received + timedelta(weeks=weeks)}
+    return {
+        "case_number_hash": key,
+        "case_type_code": kind[0],
+        "case_type_desc": kind,
+        "receipt_date": received,
+        "weeks_to_final_order": None if weeks is None or weeks < 0 else weeks,
+        **disposed,
+    }
+
+
+def durations_of(on_marts, cases):
+    return {
+        (row["case_type"], row["case_year"]): row
+        for row in on_marts("family_case_durations", {"family_cases": cases})
+    }
+
+
+def test_family_cases_count_when_received_and_again_when_disposed_of(on_marts):
+    cases = [family_case(f"c{number}", 60) for number in range(20)]
+    cases += [family_case(f"open{number}") for number in range(15)]
+    # Slips of a date, and what lies beyond the edition's cut-off.
+    cases += [family_case(f"slip{number}", -8) for number in range(10)]
+    cases += [family_case(f"late{number}", 300) for number in range(10)]
+    found = durations_of(on_marts, cases)
+    assert set(found) == set(itertools.product([PRIVATE, "All cases"], [2021, 2022]))
+    for kind in (PRIVATE, "All cases"):
+        there, later = found[kind, 2021], found[kind, 2022]
+        assert (there["cases_received"], there["cases_disposed"]) == (55, None)
+        assert (later["cases_received"], later["cases_disposed"]) == (None, 20)
+        assert (later["median_weeks"], later["mean_weeks"]) == (60, 60)
+        assert there["is_suppressed"]
+        assert later["is_suppressed"]
+
+
+@pytest.mark.parametrize(
+    ("weeks", "median", "mean"),
+    [
+        (range(10, 21), 15, 15),
+        # The two in the middle are 14 and 15; the mean of all is 14.5.
+        (range(10, 20), 15, 15),
+        ([10] * 9 + [20], 10, 11),
+        ([10] * 14 + [50], 10, 13),
+        ([3] * 9, None, None),
+    ],
+)
+def test_weeks_are_whole_rounded_half_up_and_never_of_few(on_marts, weeks, median, mean):
+    cases = [family_case(f"c{number}", each) for number, each in enumerate(weeks)]
+    row = durations_of(on_marts, cases)[PRIVATE, 2021]
+    assert (row["median_weeks"], row["mean_weeks"]) == (median, mean)
+    assert (row["cases_disposed"] is None) == (median is None)
+
+
+def test_a_small_kind_of_family_case_takes_another_with_it(on_marts):
+    cases = [family_case(f"p{number}", 20) for number in range(200)]
+    cases += [family_case(f"d{number}", 20, "Divorce") for number in range(100)]
+    cases += [family_case(f"a{number}", 20, ADOPTION) for number in range(4)]
+    found = durations_of(on_marts, cases)
+    for measure in ("cases_received", "cases_disposed", "median_weeks", "mean_weeks"):
+        assert found[ADOPTION, 2021][measure] is None
+        assert found["Divorce", 2021][measure] is None, "all less private law would tell"
+        assert found[PRIVATE, 2021][measure] is not None
+    assert found["All cases", 2021]["cases_received"] == 305
+
+
+# People before family and criminal courts.
+
+FAMILY, CRIMINAL = "family courts", "criminal courts"
+
+
+def in_family(person, role="applicant", kind=PRIVATE, sex="female", number=0):
+    """Rows of the marts for a person's part in a family case."""
+    key = f"{person}-{role}-{kind[:2]}-{number}"
+    case = family_case(f"case {key}", kind=kind, received=date(2018 + number, 3, 1))
+    party = {
+        "role_id_hash": f"role {key}",
+        "case_number_hash": case["case_number_hash"],
+        "party_id_hash": key,
+        "role_group": role,
+        "sex": sex,
+    }
+    link = {"source_dataset": "family", "source_person_id": key, "estimated_person_id": person}
+    return {"family_cases": [case], "family_parties": [party], "xjs_link": [link]}
+
+
+def in_court(person, court="magistrates", sex="male"):
+    """Rows of the marts for a person's case at a criminal court."""
+    record, link = court_record(court, f"{court}-{person}", person, sex=sex)
+    return {f"{court}_cases": [record], "xjs_link": [link]}
+
+
+def both_courts(on_marts, *given):
+    marts = defaultdict(list)
+    for each in given:
+        for mart, rows in each.items():
+            marts[mart] += rows
+    return {
+        (row["population"], row["subgroup"], row["subgroup_value"]): row
+        for row in on_marts("family_and_criminal_courts", marts)
+    }
+
+
+def test_people_are_found_at_the_other_courts_by_role_and_kind_of_case(on_marts):
+    people = [in_family(f"p{n}") for n in range(60)]
+    # Twenty of them respond in another case too, at which time their sex is told anew.
+    people += [in_family(f"p{n}", "respondent", "Divorce", "male", 1) for n in range(20)]
+    people += [in_family(f"q{n}", "respondent", "Divorce", "male") for n in range(40)]
+    people += [in_family(f"c{n}", "child", sex="unknown") for n in range(30)]
+    at_magistrates = {"p": range(30), "c": range(12), "q": range(15), "x": range(20)}
+    at_crown = {"q": range(27), "x": range(20), "y": range(20)}
+    for court, there in (("magistrates", at_magistrates), ("crown", at_crown)):
+        people += [in_court(f"{who}{n}", court) for who, each in there.items() for n in each]
+    people += [in_court(f"only{n}") for n in range(50)]
+    found = both_courts(on_marts, *people)
+    assert {key: (row["people"], row["linked_people"]) for key, row in found.items()} == {
+        (FAMILY, "everyone", "All"): (130, 70),
+        (FAMILY, "role", "applicant"): (60, 30),
+        (FAMILY, "role", "child"): (30, 10),
+        (FAMILY, "role", "respondent"): (60, 45),
+        (FAMILY, "case_type", PRIVATE): (90, 40),
+        (FAMILY, "case_type", "Divorce"): (60, 45),
+        (FAMILY, "sex", "female"): (40, 10),
+        (FAMILY, "sex", "male"): (60, 45),
+        (FAMILY, "sex", "unknown"): (30, 10),
+        (CRIMINAL, "everyone", "All"): (160, 70),
+        (CRIMINAL, "sex", "female"): (None, None),
+        # All are male: of a total that is told, no part is.
+        (CRIMINAL, "sex", "male"): (None, None),
+        (CRIMINAL, "sex", "unknown"): (None, None),
+        (CRIMINAL, "courts", "magistrates' courts only"): (90, 40),
+        (CRIMINAL, "courts", "Crown Court only"): (30, 10),
+        (CRIMINAL, "courts", "both"): (35, 15),
+    }
+    assert found[FAMILY, "everyone", "All"]["share_linked"] == Decimal("0.538")
+
+
+def test_who_is_not_joined_counts_nowhere(on_marts):
+    joined = [in_family(f"p{n}") for n in range(40)] + [in_court(f"p{n}") for n in range(15)]
+    joined += [in_court(f"only{n}") for n in range(40)]
+    apart = [in_family(f"a{n}", kind=ADOPTION) for n in range(30)]
+    for each in apart:
+        del each["xjs_link"]
+    found = both_courts(on_marts, *joined, *apart)
+    assert found[FAMILY, "everyone", "All"]["people"] == 40
+    assert (FAMILY, "case_type", ADOPTION) not in found
+
+
+def test_small_groups_outside_a_role_are_not_told_by_it(on_marts):
+    # All but four of them applied: 100 people less 96 applicants would tell of the four.
+    people = [in_family(f"p{n}") for n in range(96)]
+    people += [in_family(f"p{n}", "respondent", number=1) for n in range(50)]
+    people += [in_family(f"r{n}", "respondent") for n in range(4)]
+    people += [in_court(f"p{n}") for n in range(40)] + [in_court(f"x{n}") for n in range(40)]
+    found = both_courts(on_marts, *people)
+    assert found[FAMILY, "everyone", "All"]["people"] == 100
+    assert found[FAMILY, "role", "applicant"]["people"] is None
+
+
+INVOLVED = st.lists(
+    st.tuples(
+        st.sampled_from(["child", "applicant", "respondent"]),
+        st.sampled_from(["male", "female", "unknown"]),
+        st.sampled_from([(), ("magistrates",), ("crown",), ("magistrates", "crown")]),
+        st.integers(1, 40),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@SLOW
+@given(INVOLVED)
+def test_either_courts_give_no_small_count_back(on_marts, parts):
+    rows, number = [], itertools.count()
+    true = defaultdict(Counter)
+    for role, sex, courts, people in parts:
+        for _ in range(people):
+            person = f"p{next(number)}"
+            rows += [in_family(person, role, sex=sex), *(in_court(person, each) for each in courts)]
+        for subgroup in (("role", role), ("sex", sex), ("everyone", "All")):
+            true[subgroup]["people"] += people
+            true[subgroup]["linked"] += people * bool(courts)
+    rows += [in_court(f"only{n}") for n in range(50)]
+    found = both_courts(on_marts, *rows)
+    everyone = true["everyone", "All"]
+    shown = {key[1:]: row for key, row in found.items() if key[0] == FAMILY}
+    for key, counts in true.items():
+        row = shown[key]
+        assert row["people"] in (None, nearest_5(counts["people"]))
+        assert row["linked_people"] in (None, nearest_5(counts["linked"]))
+        # What is told, what is left of it and, where groups may overlap, who is outside it.
+        outside = [everyone[each] - counts[each] for each in counts] if key[0] == "role" else []
+        if row["people"] is not None:
+            assert min(counts["people"], *outside[:1] or [THRESHOLD]) >= THRESHOLD
+        if row["linked_people"] is not None:
+            left = counts["people"] - counts["linked"]
+            assert min(counts["linked"], left, *outside or [THRESHOLD]) >= THRESHOLD
+    for kind in ("role", "sex"):
+        for column, measure in (("people", "people"), ("linked_people", "linked")):
+            hidden = [key for key, row in shown.items() if key[0] == kind and row[column] is None]
+            if shown["everyone", "All"][column] is not None and hidden:
+                assert len(hidden) >= 2
+                if kind == "sex":
+                    assert sum(true[key][measure] for key in hidden) >= THRESHOLD
+    sides = {found[each, "everyone", "All"]["linked_people"] for each in (FAMILY, CRIMINAL)}
+    assert len(sides) == 1
+
+
 # Figures of a supply, linked without error, beside the published ones.
 
 

@@ -14,6 +14,23 @@ from datafirst_platform.releases.plots import DRAWINGS, draw
 
 INSIGHT = {table.name: table for table in modelled_tables() if table.stage == INSIGHTS}
 ROWS = {
+    "family_case_durations": """
+        select case_type, case_year, cases as cases_received, cases as cases_disposed,
+            median as median_weeks, mean as mean_weeks, cases is null as is_suppressed
+        from (values ('Private law children', 2022, 200, 38, 44),
+            ('Private law children', 2023, 210, 40, 48), ('Divorce', 2023, 400, 26, 30),
+            ('Adoption', 2023, null, null, null), ('All cases', 2023, 620, 30, 35))
+            as given (case_type, case_year, cases, median, mean)""",
+    "family_and_criminal_courts": """
+        select population, subgroup, subgroup_value, people, linked_people,
+            (linked_people / people)::decimal(4,3) as share_linked,
+            linked_people is null as is_suppressed
+        from (values ('family courts', 'everyone', 'All', 1000, 200),
+            ('family courts', 'role', 'respondent', 400, 120),
+            ('family courts', 'role', 'child', 300, null),
+            ('criminal courts', 'everyone', 'All', 2000, 200),
+            ('criminal courts', 'courts', 'both', 300, 50))
+            as given (population, subgroup, subgroup_value, people, linked_people)""",
     "returning_defendants": """
         select 2011 as starting_year, offence_group, date '2019-12-31' as followed_to,
             starters, returned, returned_once, six_or_more,
@@ -89,6 +106,8 @@ def test_a_chart_is_a_picture_with_a_title_axes_and_words(released, table):
     told = [each.text for each in root.iter() if each.tag.endswith("text") and each.text]
     assert chart.title in told
     axes = {
+        "family_case_durations": {"year of the final disposal", "mean weeks from receipt"},
+        "family_and_criminal_courts": {"share found there", "people"},
         "returning_defendants": {"share of those who started", "offence group"},
         "repeat_custody": {"share of journeys that ended", "release"},
         "time_to_completion": {"year of completion", "median days from offence to completion"},
@@ -108,6 +127,8 @@ def test_the_same_table_gives_the_same_bytes(released, table):
 @pytest.mark.parametrize("table", ROWS)
 def test_a_table_without_a_figure_to_show_has_no_chart(released, table):
     figure = {
+        "family_case_durations": "mean_weeks",
+        "family_and_criminal_courts": "linked_people",
         "returning_defendants": "returned",
         "repeat_custody": "returned",
         "time_to_completion": "median_days",
@@ -124,6 +145,9 @@ def test_what_is_withheld_is_named_and_not_drawn(released):
     coverage = draw("linkage_coverage", released("linkage_coverage"))
     assert "Withheld by disclosure control: crown people in magistrates." in coverage.alternative
     assert b"crown people in magistrates (withheld)" in coverage.svg
+    courts = draw("family_and_criminal_courts", released("family_and_criminal_courts"))
+    assert "Withheld by disclosure control: family courts, role: child." in courts.alternative
+    assert "family courts found at the criminal courts: Everyone 20.0%" in courts.alternative
 
 
 def test_published_figures_stand_beside_ours(released):
@@ -138,6 +162,8 @@ def test_published_figures_stand_beside_ours(released):
     time = draw("time_to_completion", released("time_to_completion"))
     assert "magistrates' courts (published for 2023: 178): 2022: 190, 2023: 181" in time.alternative
     assert "Crown Court (published for 2023: 374): 2023: 377" in time.alternative
+    family = draw("family_case_durations", released("family_case_durations")).alternative
+    assert "Private law children (published for 2023: 47): 2022: 44 (38), 2023: 48 (40)" in family
     assert b"published figures" in time.svg
     earlier = draw("time_to_completion", released("time_to_completion", "completion_year = 2022"))
     assert "published" not in earlier.alternative

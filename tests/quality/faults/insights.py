@@ -18,6 +18,39 @@ def disclosed(kind, total, count, part, **faults):
 
 
 FAULTS = {
+    "insights/family_and_criminal_courts": disclosed(
+        "population, subgroup",
+        "subgroup = 'everyone'",
+        "people",
+        "linked_people",
+        either_side_tells_the_same=whole(
+            linked_people="case population when 'family courts' then 100 end"
+        ),
+        subgroups_come_to_everyone=whole(
+            people="case subgroup when 'everyone' then 100000 else 100 end"
+        ),
+        adoption_is_not_told_of=whole(subgroup_value="'Adoption'"),
+    ),
+    "insights/family_case_durations": disclosed(
+        "case_year",
+        "case_type = 'All cases'",
+        "cases_received",
+        None,
+        weeks_with_their_count=whole(mean_weeks="10", cases_disposed="null"),
+        types_come_to_all_cases=whole(
+            cases_received="case case_type when 'All cases' then 100000 else 100 end"
+        ),
+        private_law_takes_as_long_as_published=everywhere(
+            case_year="2023",
+            case_type="'Private law children'",
+            cases_disposed="1000",
+            mean_weeks="90",
+        ),
+        types_in_published_proportions=whole(
+            case_year="2023",
+            cases_received="case case_type when 'Divorce' then 100000 else 100 end",
+        ),
+    ),
     "insights/linkage_coverage": disclosed(
         "source_dataset, linked_dataset, subgroup",
         "subgroup = 'everyone'",
