@@ -36,6 +36,9 @@ SECURE_STAGES = frozenset({"identities", "quarantine"})
 PSEUDONYM_LENGTH = 32
 """Characters of a pseudonym: 128 bits as hexadecimal. Two of 10^9 ids collide with p < 10^-20."""
 
+SCOPE_KEY_BYTES = 16
+"""Length of a derived key. It leaves 39 characters of an id to one compression of the hash."""
+
 _NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 
 
@@ -108,7 +111,7 @@ def scope_key(settings: Settings, scope: str) -> bytes:
     Ids made under two scopes cannot be joined.
     """
     derived: bytes = HKDF(
-        SHA256(), length=32, salt=None, info=f"datafirst/{scope}".encode()
+        SHA256(), length=SCOPE_KEY_BYTES, salt=None, info=f"datafirst/{scope}".encode()
     ).derive(master_key(settings))
     return derived
 
@@ -116,7 +119,7 @@ def scope_key(settings: Settings, scope: str) -> bytes:
 def define_pseudonym(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     """Give a connection the macro `pseudonym(text)`: the keyed id of a non-null text.
 
-    SHA-256 of the 32-byte key followed by the text, cut to `PSEUDONYM_LENGTH`: the half that is
+    SHA-256 of the 16-byte key followed by the text, cut to `PSEUDONYM_LENGTH`: the half that is
     cut off is what makes the construction a random function to anyone without the key (Coron and
     others, CRYPTO 2005, "chop"; docs/decisions/0007). The key is bound as a session variable and
     never stands in SQL text. Callers prefix the text with its domain: `'libra_case|' || case_id`.

@@ -11,6 +11,7 @@ A stage whose recipe stands need not run again.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -33,6 +34,8 @@ CURRENT = "CURRENT"
 _VERSION_FILE = "version.json"
 _ROW_GROUP = 122_880
 """Rows of a row group; the engine's own, so that its cores can share a file's reading."""
+_SAMPLE = 4096
+"""Values that say whether a column of texts repeats itself."""
 _DICTIONARY_BYTES = 1 << 16
 """Size at which a column's dictionary is given up: keys and names are found unfit early."""
 
@@ -146,17 +149,34 @@ def _write(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> Non
     import pyarrow.parquet as pq
 
     rows = connection.sql(query).to_arrow_reader(_ROW_GROUP)
+    groups = _row_groups(rows)
+    first = next(groups, rows.schema.empty_table())
+    texts = {each.name for each in rows.schema if pa.types.is_string(each.type)}
+    unlike = {column for column in texts if _seldom_repeats(first[column])}
     with pq.ParquetWriter(
         file,
         rows.schema,
         compression="zstd",
         compression_level=1,
+        # A column without a repetition gains nothing from a dictionary; lengths first and then the
+        # texts are written and read in half the time, and packed closer.
+        use_dictionary=[each.name for each in rows.schema if each.name not in unlike],
+        column_encoding=dict.fromkeys(sorted(unlike), "DELTA_LENGTH_BYTE_ARRAY"),
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
         # The least and greatest text of a column are values of rows, and slow to find.
-        write_statistics=[each.name for each in rows.schema if not pa.types.is_string(each.type)],
+        write_statistics=[each.name for each in rows.schema if each.name not in texts],
     ) as writer:
-        for group in _row_groups(rows):
-            writer.write_table(group)
+        for group in itertools.chain([first], groups):
+            if len(group):
+                writer.write_table(group)
+
+
+def _seldom_repeats(values: pa.ChunkedArray) -> bool:
+    """Whether most of the first texts of a column are others: keys, numbers, addresses."""
+    import pyarrow.compute as pc
+
+    few = values.slice(0, _SAMPLE).drop_null()
+    return 2 * int(pc.count_distinct(few).as_py()) > max(len(few), 1)
 
 
 def _row_groups(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:

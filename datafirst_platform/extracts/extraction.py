@@ -33,7 +33,7 @@ from datafirst_platform.safe_errors import NotReady, PlatformError, values_withh
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 """Raise it whenever reading, judging or splitting gives other rows: extracts are then redone."""
 
 _SUMMARY = "extract.json"
