@@ -23,7 +23,7 @@ from datafirst_platform.safe_errors import GateRefused, NotReady, PlatformError
 from datafirst_platform.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
-    from datafirst_platform.linkage.evaluation import Measure
+    from datafirst_platform.linkage.measures import Measure
 
 _EDITION_KEYS = [each.key for each in EDITIONS]
 

@@ -8,10 +8,12 @@ import dagster as dg
 from datafirst_platform.extracts.contracts import ColumnSchema, contracts
 from datafirst_platform.linkage.cases import link_cases
 from datafirst_platform.linkage.charts import model_chart, quality_chart
-from datafirst_platform.linkage.evaluation import Quality, evaluate
+from datafirst_platform.linkage.evaluation import evaluate
 from datafirst_platform.linkage.linking import link_across, link_dataset
+from datafirst_platform.linkage.measures import Measure, Quality
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
-from datafirst_platform.linkage.publishing import Linked, parts_of, table_key
+from datafirst_platform.linkage.passes import link_passes
+from datafirst_platform.linkage.publishing import Linked, own_id, parts_of, table_key
 from datafirst_platform.linkage.records import tables_of
 from datafirst_platform.metadata import column_schema, materialized, picture, step
 from datafirst_platform.settings import Settings
@@ -37,7 +39,7 @@ _COLUMNS: Mapping[str, Sequence[ColumnSchema]] = {
     ),
     "counts": (
         ColumnSchema("measure", "VARCHAR", "What was counted"),
-        ColumnSchema("level", "VARCHAR", "Threshold or blocking rule, empty where neither"),
+        ColumnSchema("level", "VARCHAR", "Threshold, blocking rule, pass or dataset, or empty"),
         ColumnSchema("value", "BIGINT", "How many"),
     ),
     "cases": (
@@ -52,8 +54,14 @@ _WHAT = {
     "people": "The estimated person of each record, at three thresholds",
     "counts": "Records, pairs, links and people, counted at each step",
     "cases": "Linked cases",
+    "links": "Linked people, each with the pass that found them",
 }
-_LINK = {"within": link_dataset, "across": link_across, "cases": link_cases}
+_LINK = {
+    "within": link_dataset,
+    "across": link_across,
+    "cases": link_cases,
+    "passes": link_passes,
+}
 
 
 def build_linkage(
@@ -64,12 +72,13 @@ def build_linkage(
 
 
 def _upstream(model: LinkageModel) -> list[dg.AssetKey]:
-    """What a linkage reads: identities, and the links of its members where it joins datasets."""
-    if model.kind == "within":
+    """What a linkage reads: identities, and the people of its members where it builds on them."""
+    if model.kind in ("within", "passes"):
+        of_people = tables_of(model)
         # The receipt is not read; its gate stops the run where too much of a delivery is held.
-        receipts = {contracts()[table].source for table in model.members}
+        receipts = {contracts()[table].source for table in of_people}
         return [
-            *(dg.AssetKey(["identities", table]) for table in tables_of(model)),
+            *(dg.AssetKey(["identities", table]) for table in of_people),
             *(dg.AssetKey(["extracts", f"{source}_receipt"]) for source in sorted(receipts)),
         ]
     identities = set(tables_of(model))
@@ -81,6 +90,16 @@ def _upstream(model: LinkageModel) -> list[dg.AssetKey]:
 
 
 def _schema(model: LinkageModel, part: str) -> list[ColumnSchema]:
+    if part == "links":
+        return [
+            *(
+                ColumnSchema(
+                    own_id(linkage_model(member).members[0]), "VARCHAR", f"Person of {member}"
+                )
+                for member in model.members
+            ),
+            ColumnSchema("pass_number", "TINYINT", "Pass that found the pair, 1 the strictest"),
+        ]
     return [
         column
         for column in _COLUMNS[part]
@@ -98,7 +117,7 @@ def _linkage(
             description=f"{_WHAT[part]}. {model.description}",
             group_name="linkage",
             owners=["team:data_linking"],
-            kinds={"splink", "duckdb", "parquet"},
+            kinds={"duckdb", "parquet", *({"splink"} if model.is_trained else ())},
             tags={"dataset": model.dataset},
             code_version=model.digest[:16],
             metadata={
@@ -136,9 +155,12 @@ def _results(
 ) -> Iterator[dg.MaterializeResult]:
     for part, version in linked.tables.items():
         extra: dict[str, Any] = {}
-        if part in ("people", "cases"):
+        if part in ("people", "cases", "links"):
             extra = {"counts": _counts(linked), **_quality(quality)}
-            extra["model_chart"] = picture(model_chart(model))
+            if model.is_trained:
+                extra["model_chart"] = picture(model_chart(model))
+            else:
+                extra["passes"] = _passes(model, linked)
         yield materialized(
             version, extra, {column.name: column.description for column in _schema(model, part)}
         )
@@ -152,21 +174,42 @@ def _counts(linked: Linked) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"| count | of | rows |\n| --- | --- | ---: |\n{rows}")
 
 
+def _passes(model: LinkageModel, linked: Linked) -> dg.MarkdownMetadataValue:
+    """What each pass asks for and found."""
+    every = sum(linked.counts["linked", str(each.number)] for each in model.passes)
+    rows = "\n".join(
+        f"| {each.number} | {each.description} | {found:,} | {found / max(1, every):.1%} "
+        f"| {linked.counts['ambiguous', str(each.number)]:,} |"
+        for each in model.passes
+        for found in [linked.counts["linked", str(each.number)]]
+    )
+    return dg.MetadataValue.md(
+        "| pass | what agrees | linked | of all links | ambiguous |\n"
+        f"| ---: | --- | ---: | ---: | ---: |\n{rows}"
+    )
+
+
 def _quality(quality: Quality | None) -> dict[str, Any]:
     """Precision, recall and F1 against reference labels; nothing where there are none."""
     if quality is None:
         return {}
+    told = {
+        f"f1_{quality.main_level}": round(quality.main.f1, 4),
+        "quality": _measures("pairs", quality.measures),
+        "quality_chart": picture(quality_chart(quality)),
+    }
+    if quality.by_group:
+        told["quality_by_group"] = _measures("group", quality.by_group)
+    return told
+
+
+def _measures(of: str, measures: Sequence[Measure]) -> dg.MarkdownMetadataValue:
     rows = "\n".join(
         f"| {each.scope} | {each.level} "
         f"| {each.precision:.4f} | {each.recall:.4f} | {each.f1:.4f} |"
-        for each in quality.measures
+        for each in measures
     )
-    middle = [each for each in quality.measures if each.level == "medium"]
-    return {
-        "f1_medium": round(middle[0].f1, 4),
-        "quality": dg.MetadataValue.md(
-            "| pairs | threshold | precision | recall | F1 |\n"
-            f"| --- | --- | ---: | ---: | ---: |\n{rows}"
-        ),
-        "quality_chart": picture(quality_chart(quality)),
-    }
+    return dg.MetadataValue.md(
+        f"| {of} | threshold | precision | recall | F1 |\n"
+        f"| --- | --- | ---: | ---: | ---: |\n{rows}"
+    )

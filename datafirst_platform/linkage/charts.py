@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from datafirst_platform.linkage.evaluation import Quality
-from datafirst_platform.linkage.models import LEVELS, LinkageModel, splink_settings, trained_model
+from datafirst_platform.linkage.measures import Quality
+from datafirst_platform.linkage.models import LinkageModel, splink_settings, trained_model
 
 
 def quality_chart(quality: Quality) -> str:
-    """Precision, recall and F1 at the three thresholds, as SVG: a dot for each, labelled."""
+    """Precision, recall and F1 by threshold or pass, as SVG: a dot for each, labelled."""
     import altair as alt
 
     rows = [
@@ -25,15 +25,19 @@ def quality_chart(quality: Quality) -> str:
             ("F1", each.f1),
         )
     ]
+    levels = list(dict.fromkeys(each.level for each in quality.measures))
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("value:Q", title=None, scale=alt.Scale(zero=False, nice=True)),
-        y=alt.Y("threshold:N", title="threshold", sort=list(LEVELS)),
+        y=alt.Y("threshold:N", title=None, sort=levels),
         color=alt.Color("measure:N", title=None, scale=alt.Scale(range=_COLOURS)),
         shape=alt.Shape("measure:N", title=None),
     )
-    chart = base.mark_point(filled=True, size=90).properties(width=420, height=90)
-    faceted = chart.facet(row=alt.Row("pairs:N", title=None)).properties(
-        title=f"{quality.dataset}: links against reference labels"
+    # A threshold has a line in every row of the chart, a pass only where it is measured.
+    chart = base.mark_point(filled=True, size=90).properties(width=420, height=alt.Step(30))
+    faceted = (
+        chart.facet(row=alt.Row("pairs:N", title=None, sort=None))
+        .resolve_scale(y="independent")
+        .properties(title=f"{quality.dataset}: links against reference labels")
     )
     return _svg(faceted)
 

@@ -1,14 +1,13 @@
 """How good the links are, against reference labels where there are any.
 
-What belongs here: precision, recall and F1, and the charts that show them and a model's weights.
-What does not: linking (it never sees the labels), and anything about a single record: every figure
-here is an aggregate.
+What belongs here: precision, recall and F1 of a whole linkage, threshold by threshold or pass by
+pass. What does not: linking (it never sees the labels), and anything about a single record: every
+figure here is an aggregate. Groups of people are measured in `subgroups.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -17,69 +16,13 @@ from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.linkage.measures import Measure, Quality
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, linkage_model
-from datafirst_platform.linkage.publishing import table_key
+from datafirst_platform.linkage.publishing import own_id, table_key
+from datafirst_platform.linkage.subgroups import groups_of_links, groups_of_people, tell_groups
 from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Pairs of records: linked, and truly of one person.
-
-    Attributes:
-        scope: `all` pairs; `cross`, pairs across datasets only; or `cases`.
-        level: the threshold.
-        linked: pairs with the same estimated person.
-        true: pairs with the same person.
-        both: pairs with both.
-    """
-
-    scope: str
-    level: str
-    linked: int
-    true: int
-    both: int
-
-    @property
-    def precision(self) -> float:
-        """Share of linked pairs that are true; 1 where none is linked."""
-        return self.both / self.linked if self.linked else 1.0
-
-    @property
-    def recall(self) -> float:
-        """Share of true pairs that are linked; 1 where there are none."""
-        return self.both / self.true if self.true else 1.0
-
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
-        pairs = self.linked + self.true
-        return 2 * self.both / pairs if pairs else 1.0
-
-
-@dataclass(frozen=True)
-class Quality:
-    """Quality of one linkage.
-
-    Attributes:
-        dataset: the linkage.
-        measures: by scope and threshold.
-    """
-
-    dataset: str
-    measures: tuple[Measure, ...]
-
-    def at(self, level: str, scope: str = "all") -> Measure:
-        """The measure of one threshold.
-
-        Raises:
-            KeyError: there is none of that scope and level.
-        """
-        for measure in self.measures:
-            if (measure.scope, measure.level) == (scope, level):
-                return measure
-        raise KeyError((scope, level))
+from datafirst_platform.tables import TableVersion
 
 
 def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
@@ -93,12 +36,13 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
         PlatformError: the labels fit no record at all.
     """
     model = linkage_model(dataset)
-    truth = settings.secure / "truth" / edition
     if model.kind == "cases":
         return _evaluate_cases(settings, edition, model)
+    if model.kind == "passes":
+        return _evaluate_passes(settings, edition, model)
     members = model.members if model.kind == "across" else (dataset,)
     people_of = [linkage_model(member).members[0] for member in members]
-    labelled_tables = [table for table in people_of if (truth / f"{table}.parquet").exists()]
+    labelled_tables = [each for each in people_of if _truth(settings, edition, each).exists()]
     if not labelled_tables:
         return None
     people = tables.require(settings, table_key(dataset, "people"), edition)
@@ -106,27 +50,29 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
         define_pseudonym(connection, scope_key(settings, "records"))
         labelled = " union all ".join(
             f"select record_key, person_id, {number} as member "
-            f"from ({_labels(settings, edition, table, truth / f'{table}.parquet')})"
+            f"from ({_labels(settings, edition, table)})"
             for number, table in enumerate(labelled_tables)
         )
         connection.execute(
             f"""create temp table labelled as
-            select person_id, member, {", ".join(f"person_{level}" for level in LEVELS)}
+            select record_key, person_id, member,
+                {", ".join(f"person_{level}" for level in LEVELS)}
             from {parquet(people.path)} join ({labelled}) using (record_key)"""
         )
-        if people.rows and not connection.execute("select count(*) from labelled").fetchall()[0][0]:
-            msg = f"The reference labels in {truth} fit no record of {people.key}: other keys."
-            raise PlatformError(msg)
-        scopes = ("all", "cross") if len(members) > 1 else ("all",)
+        _some(connection, settings, edition, "labelled", people)
+        across = len(members) > 1
+        scopes = ("all", "cross") if across else ("all",)
         measures = tuple(
             measure_pairs(connection, scope, level) for scope in scopes for level in LEVELS
         )
-    return Quality(dataset, measures)
+        told = tell_groups(connection, settings, edition, labelled_tables)
+        by_group = groups_of_people(connection, across=across) if told else ()
+    return Quality(dataset, measures, by_group)
 
 
 def _evaluate_cases(settings: Settings, edition: str, model: LinkageModel) -> Quality | None:
-    """Compare linked cases with the true ones."""
-    file = settings.secure / "truth" / edition / f"{model.dataset}.parquet"
+    """Compare linked cases with the true ones; a case is of the group of its first defendant."""
+    file = _truth(settings, edition, model.dataset)
     if not file.exists():
         return None
     cases = tables.require(settings, table_key(model.dataset, "cases"), edition)
@@ -138,28 +84,115 @@ def _evaluate_cases(settings: Settings, edition: str, model: LinkageModel) -> Qu
             f"{_record_key(table)} as {key}" for table, key in zip(members, keys, strict=True)
         )
         connection.execute(
-            f"create temp table truth as select distinct {truth} from read_parquet({text(file)})"
+            f"""create temp table truth as
+            select distinct {truth}, {keys[0]} as record_key from read_parquet({text(file)})"""
         )
-        true = connection.execute("select count(*) from truth").fetchall()[0][0]
-        measures = []
-        for level in LEVELS:
-            linked, both = connection.execute(
-                f"""select count(*), count(truth.{keys[0]})
-                from {parquet(cases.path)} left join truth using ({", ".join(keys)})
-                where match_weight >= ?""",
-                [model.thresholds[level]],
-            ).fetchall()[0]
-            measures.append(Measure("cases", level, linked, true, both))
-    return Quality(model.dataset, tuple(measures))
+        connection.execute(
+            f"""create temp table found as
+            select {keys[0]} as record_key, match_weight, truth.{keys[0]} is not null as is_true
+            from {parquet(cases.path)} left join truth using ({", ".join(keys)})"""
+        )
+        levels = [(level, f"match_weight >= {model.thresholds[level]}") for level in LEVELS]
+        measures = [_measure_links(connection, "cases", *level) for level in levels]
+        told = tell_groups(connection, settings, edition, members[:1])
+        by_group = groups_of_links(connection, levels) if told else ()
+    return Quality(model.dataset, tuple(measures), by_group)
 
 
-def _labels(settings: Settings, edition: str, table: str, file: Path) -> str:
+def _evaluate_passes(settings: Settings, edition: str, model: LinkageModel) -> Quality | None:
+    """Compare links one to one with the true people: in all, by pass, and up to each pass.
+
+    Where the second dataset holds a person twice, one link of theirs is all there can be. A pass's
+    recall is the share of all true links that it finds.
+    """
+    members = [linkage_model(member).members[0] for member in model.members]
+    if not all(_truth(settings, edition, table).exists() for table in members):
+        return None
+    links = tables.require(settings, table_key(model.dataset, "links"), edition)
+    with connect(settings) as connection, values_withheld(f"Evaluating {model.dataset}"):
+        define_pseudonym(connection, scope_key(settings, "records"))
+        for end, table in zip("lr", members, strict=True):
+            connection.execute(f"create temp table {end} as {_owned(settings, edition, table)}")
+        connection.execute(
+            """create temp table truth as
+            select record_key
+            from (
+                select record_key, person_id,
+                    row_number() over (partition by person_id order by record_key) as place
+                from l
+            ) inner join (select person_id, count(*) as there from r group by all)
+                using (person_id)
+            where place <= there"""
+        )
+        one, other = (own_id(table) for table in members)
+        connection.execute(
+            f"""create temp table found as
+            select l.record_key, links.pass_number, l.person_id = r.person_id as is_true
+            from {parquet(links.path)} as links
+                inner join l on l.own = links.{one} inner join r on r.own = links.{other}"""
+        )
+        _some(connection, settings, edition, "found", links)
+        whole = [("all", "true")]
+        numbers = [each.number for each in model.passes]
+        measures = [_measure_links(connection, "all", *whole[0])]
+        measures += [
+            _measure_links(connection, scope, str(number), f"pass_number {compared} {number}")
+            for scope, compared in (("pass", "="), ("up to pass", "<="))
+            for number in numbers
+        ]
+        told = tell_groups(connection, settings, edition, members[:1])
+        by_group = groups_of_links(connection, whole) if told else ()
+    return Quality(model.dataset, tuple(measures), by_group)
+
+
+def _measure_links(
+    connection: duckdb.DuckDBPyConnection, scope: str, level: str, condition: str
+) -> Measure:
+    """Links of `found` (is_true, …) against `truth`."""
+    true = connection.execute("select count(*) from truth").fetchall()[0][0]
+    linked, both = connection.execute(
+        f"select count(*), count(*) filter (is_true) from found where {condition}"
+    ).fetchall()[0]
+    return Measure(scope, level, linked, true, both)
+
+
+def _some(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    edition: str,
+    found: str,
+    linked: TableVersion,
+) -> None:
+    """Refuse labels none of which fits what was linked."""
+    if linked.rows and not connection.execute(f"select count(*) from {found}").fetchall()[0][0]:
+        folder = settings.secure / "truth" / edition
+        msg = f"The reference labels in {folder} fit no record of {linked.key}: other keys."
+        raise PlatformError(msg)
+
+
+def _truth(settings: Settings, edition: str, table: str) -> Path:
+    """Where the reference labels of a table lie, if there are any."""
+    return settings.secure / "truth" / edition / f"{table}.parquet"
+
+
+def _owned(settings: Settings, edition: str, table: str) -> str:
+    """SQL for the people of a table: own, the id links have of them; record_key; person_id."""
+    labels = _labels(settings, edition, table)
+    if contracts()[table].source_person is None:
+        return f"select record_key as own, record_key, person_id from ({labels})"
+    identities = tables.require(settings, TableKey.of("identities", table), edition)
+    return f"""select {name(own_id(table))} as own, record_key, person_id
+        from ({labels}) inner join {parquet(identities.path)} using (record_key)"""
+
+
+def _labels(settings: Settings, edition: str, table: str) -> str:
     """SQL for the labels of a table's records: record_key, person_id.
 
     Of the records that their source itself holds for one person only the first counts: that they
     belong together is no finding of the linkage.
     """
-    labels = f"select {_record_key(table)} as record_key, person_id from read_parquet({text(file)})"
+    file = text(_truth(settings, edition, table))
+    labels = f"select {_record_key(table)} as record_key, person_id from read_parquet({file})"
     person = contracts()[table].source_person
     if person is None:
         return labels

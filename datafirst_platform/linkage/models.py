@@ -345,11 +345,7 @@ def trained_model(model: LinkageModel) -> TrainedModel:
         PlatformError: it is of a kind that is not trained.
     """
     if not model.is_trained:
-        msg = (
-            f"The linkage {model.dataset} goes by ordered passes: there is nothing to train. What "
-            f"its passes agree on stands in {FOLDER.name}/{model.dataset}.yaml."
-        )
-        raise PlatformError(msg)
+        raise PlatformError(nothing_to_train(model))
     path = model.trained_path
     remedy = f"run `datafirst linkage train {model.dataset}` and review the new {path.name}"
     if not path.exists():
@@ -367,6 +363,14 @@ def trained_model(model: LinkageModel) -> TrainedModel:
         comparisons=tuple(stored["comparisons"]),
         matches_per_record=stored["matches_per_record"],
         digest=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def nothing_to_train(model: LinkageModel) -> str:
+    """What to say to somebody who would train a linkage that has no parameters."""
+    return (
+        f"The linkage {model.dataset} goes by ordered passes: there is nothing to train. What a "
+        f"pass asks for stands in datafirst_platform/linkage/models/{model.dataset}.yaml."
     )
 
 

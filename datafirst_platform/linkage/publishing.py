@@ -31,6 +31,9 @@ CASES = ("cases", "counts")
 LINKS = ("links", "counts")
 """Parts a linkage publishes; `linkage/<dataset>_<part>`, but cases carry the linkage's own name."""
 
+_NOT_LINKING = frozenset({"assets", "charts", "evaluation", "measures", "subgroups", "training"})
+"""Modules of this room that have no part in what is published."""
+
 
 def parts_of(dataset: str) -> tuple[str, ...]:
     """The parts a linkage publishes."""
@@ -93,7 +96,7 @@ def _code() -> str:
     digest = hashlib.sha256()
     here = Path(__file__).parent
     for path in sorted([*here.glob("*.py"), *here.glob("*.csv")]):
-        if path.stem not in {"assets", "charts", "checks", "evaluation", "training"}:
+        if path.stem not in _NOT_LINKING:
             digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -22,12 +22,13 @@ from datafirst_platform.linkage.models import (
     TrainedModel,
     TrainingSession,
     linkage_model,
+    nothing_to_train,
     possible_pairs,
     splink_settings,
     trained_model,
 )
 from datafirst_platform.linkage.scoring import score, splink_linker
-from datafirst_platform.safe_errors import values_withheld
+from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 
 Comparisons = dict[str, list[dict[str, Any]]]
@@ -49,9 +50,12 @@ def train(settings: Settings, edition: str, dataset: str) -> TrainedModel:
 
     Raises:
         NotReady: the records are not there.
-        PlatformError: the settings are not valid, or a session finds no pairs to learn from.
+        PlatformError: the settings are not valid, of a linkage that needs no training, or a session
+            finds no pairs to learn from.
     """
     model = linkage_model(dataset)
+    if not model.is_trained:
+        raise PlatformError(nothing_to_train(model))
     with connect(settings) as connection, values_withheld(f"Training {dataset}"):
         make = prepare_cases if model.kind == "cases" else prepare
         sizes = make(settings, connection, edition, model)

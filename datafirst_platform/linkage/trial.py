@@ -21,7 +21,8 @@ from datafirst_platform.editions import EDITIONS
 from datafirst_platform.engine import connect, name, text
 from datafirst_platform.linkage.blocking import block, key_sql
 from datafirst_platform.linkage.clusters import Guard, Pairs, clusters
-from datafirst_platform.linkage.evaluation import Measure, measure_pairs
+from datafirst_platform.linkage.evaluation import measure_pairs
+from datafirst_platform.linkage.measures import Measure
 from datafirst_platform.linkage.models import (
     LEVELS,
     BlockingRule,

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 import pytest
 
 from datafirst_platform.linkage.charts import model_chart, quality_chart
-from datafirst_platform.linkage.evaluation import Measure, Quality
+from datafirst_platform.linkage.measures import Measure, Quality
 from datafirst_platform.linkage.models import datasets, linkage_model
 
 

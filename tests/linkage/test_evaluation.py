@@ -8,7 +8,8 @@ from made_identities import EDITION
 from datafirst_platform import tables
 from datafirst_platform.engine import connect
 from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
-from datafirst_platform.linkage.evaluation import Measure, evaluate
+from datafirst_platform.linkage.evaluation import evaluate
+from datafirst_platform.linkage.measures import Measure
 
 
 @pytest.fixture
