@@ -96,15 +96,17 @@ def _supplied(manifest: Mapping[str, Any], contract: Contract) -> Covered:
 
 
 def _linked(model: LinkageModel) -> Iterator[Covered]:
-    try:
-        trained_model(model)
-        untrained = []
-    except NotReady:
-        untrained = ["its model is not trained for its settings"]
+    untrained = []
+    settings = f"{len(model.passes)} passes"
+    if model.is_trained:
+        settings = f"{len(model.comparisons)} comparisons, {len(model.blocking)} rules"
+        try:
+            trained_model(model)
+        except NotReady:
+            untrained = ["its model is not trained for its settings"]
     for part in parts_of(model.dataset):
         key = table_key(model.dataset, part)
         rules, gaps = _rules(key)
-        settings = f"{len(model.comparisons)} comparisons, {len(model.blocking)} rules"
         columns = len(load_suite(key, EDITIONS[0].key).columns) if not gaps else 0
         yield Covered(str(key), settings, columns, rules, 0, (model.dataset,), (*gaps, *untrained))
 

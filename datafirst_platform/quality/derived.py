@@ -26,7 +26,7 @@ from datafirst_platform.extracts.contracts import (
 from datafirst_platform.extracts.permissions import linkage_permissions
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
-from datafirst_platform.linkage.publishing import parts_of, table_key
+from datafirst_platform.linkage.publishing import own_id, parts_of, table_key
 from datafirst_platform.marts.project import ReleasedTable, modelled_tables, release_specs
 from datafirst_platform.quality.rules import (
     Companion,
@@ -124,7 +124,13 @@ def _of_linkage(key: TableKey) -> Derived | None:
     if not found:
         return None
     dataset, part = found[0]
-    of = {"counts": of_counts, "edges": of_edges, "people": of_people, "cases": of_cases}
+    of = {
+        "counts": of_counts,
+        "edges": of_edges,
+        "people": of_people,
+        "cases": of_cases,
+        "links": of_links,
+    }
     return of[part](linkage_model(dataset))
 
 
@@ -285,9 +291,7 @@ def of_receipt(source: str, tables: Sequence[str]) -> Derived:
 def of_counts(model: LinkageModel) -> Derived:
     """The counts of a linkage are there, each once, and are counts."""
     columns = ("measure", "level", "value")
-    by_level = ("edges",) if model.kind == "cases" else ("edges", "people", "largest")
-    expected = [("records", ""), ("unlinkable", "")]
-    expected += [(measure, level) for measure in by_level for level in LEVELS]
+    expected = _expected_counts(model)
     values = ", ".join(f"({text(measure)}, {text(level)})" for measure, level in expected)
     rules = (
         closed(columns),
@@ -302,9 +306,36 @@ def of_counts(model: LinkageModel) -> Derived:
                 on expected.measure = found.measure and expected.level = found.level""",
             "What was linked is told from records to people at each threshold.",
         ),
+        *([_accounted(model)] if model.kind == "passes" else ()),
     )
     description = f"The counts of {model.dataset} are complete, and are counts."
     return Derived("the platform", description, columns, (), rules)
+
+
+def _expected_counts(model: LinkageModel) -> list[tuple[str, str]]:
+    """Measure and level of every count a linkage has, whatever it found."""
+    if model.kind == "passes":
+        by_pass = [
+            (each, str(of.number)) for each in ("linked", "ambiguous") for of in model.passes
+        ]
+        of_members = [(each, of) for each in ("people", "unlinked") for of in model.members]
+        return [("records", ""), *by_pass, *of_members]
+    by_level = ("edges",) if model.kind == "cases" else ("edges", "people", "largest")
+    levels = [(measure, level) for measure in by_level for level in LEVELS]
+    return [("records", ""), ("unlinkable", ""), *levels]
+
+
+def _accounted(model: LinkageModel) -> Rule:
+    """By passes: whoever is not unlinked was linked in one of them."""
+    members = ", ".join(f"({text(member)})" for member in model.members)
+    return none_found(
+        "people_accounted_for",
+        f"""select member from (values {members}) as members (member)
+        where (select sum(value) from {{batch}} where measure = 'people' and level = member)
+            is distinct from (select sum(value) from {{batch}}
+            where measure = 'linked' or (measure = 'unlinked' and level = member))""",
+        "A person is linked in one pass, or in none.",
+    )
 
 
 def of_edges(model: LinkageModel) -> Derived:
@@ -559,6 +590,80 @@ def of_cases(model: LinkageModel) -> Derived:
     description = f"A case of {model.dataset} has at most one counterpart, and both exist."
     companions = (*_extracts(tables), _counts(model))
     return Derived("the platform", description, columns, companions, tuple(rules))
+
+
+def of_links(model: LinkageModel) -> Derived:
+    """A person of one dataset is linked to at most one of the other, and both exist."""
+    tables = [table for member in model.members for table in _member_tables(model, member)]
+    keys = [own_id(table) for table in tables]
+    columns = (*keys, "pass_number")
+    rules = [closed(columns)]
+    for table, key in zip(tables, keys, strict=True):
+        query = f"""select linked.{key} from {{batch}} as linked
+            anti join {table} as record on linked.{key} = record.{_held_as(table)}"""
+        rules += [
+            *_given_pseudonym(key, "A link has two ends, known by keyed pseudonyms."),
+            unique(f"{key}.unique", [key], "A person has at most one counterpart."),
+            none_found(f"{key}.exists", query, "A link to nobody is of another supply."),
+        ]
+    stated = "The settings number the passes; a link tells which of them found it."
+    rules += [
+        not_null("pass_number", stated),
+        *bounded("pass_number", 1, len(model.passes), stated),
+        _something_found(model, tables),
+        none_found(
+            "as_counted",
+            """select counts.level from counts left join (
+                select pass_number::varchar as level, count(*) as links from {batch} group by all
+            ) as found on found.level = counts.level
+            where counts.measure = 'linked' and counts.value <> coalesce(found.links, 0)""",
+            "The links are those the linkage counted when it made them, pass by pass.",
+        ),
+        *_linked_alike(
+            "sexes_agree",
+            tables,
+            [_sexes(contracts()[table]) for table in tables],
+            "one.told = other.told",
+            "Sex is miskeyed on well under one record in a hundred. One link in twenty between a "
+            "man and a woman means that brothers are linked to sisters.",
+        ),
+        *_linked_alike(
+            "birth_years_agree",
+            tables,
+            [_birth_years(contracts()[table]) for table in tables],
+            "abs(one.told - other.told) <= 1",
+            "A pass may forgive a year of birth, which is mistyped seldom. One link in twenty "
+            "further apart means that names alone link.",
+        ),
+    ]
+    description = f"A person of {model.dataset} has at most one counterpart, and both exist."
+    companions = (*_extracts(tables), _counts(model))
+    return Derived("the platform", description, columns, companions, tuple(rules))
+
+
+def _held_as(table: str) -> str:
+    """The column of an extract that holds the id links have of a person."""
+    return "record_key" if contracts()[table].source_person is None else own_id(table)
+
+
+def _linked_alike(
+    rule: str, tables: Sequence[str], told: Sequence[str], alike: str, reason: str
+) -> list[Rule]:
+    """Hardly any link is of people whose records agree nowhere; no rule where one side is mute."""
+    one, other = (
+        f"(select held.{_held_as(table)} as own, told.told from ({content}) as told "
+        f"inner join {table} as held using (record_key) where told.told is not null)"
+        for table, content in zip(tables, told, strict=True)
+    )
+    left, right = (own_id(table) for table in tables)
+    query = f"""select count(*) filter (not alike) as counted, count(*) as total
+        from (
+            select bool_or({alike}) as alike
+            from {{batch}} as linked inner join {one} as one on one.own = linked.{left}
+                inner join {other} as other on other.own = linked.{right}
+            group by linked.{left}
+        )"""
+    return [share(rule, query, reason, max_share=0.05, judged_from=50)] if all(told) else []
 
 
 def _weights(model: LinkageModel) -> list[Rule]:

@@ -32,6 +32,14 @@ def _shuffled(suite):
     )
 
 
+def strangers_linked(suite):
+    """Everybody linked to whoever comes next in the list."""
+    other = suite.columns[1]
+    order = f"over (order by {other})"
+    moved = f"coalesce(lead({other}) {order}, first_value({other}) {order})"
+    return f"select * replace ({moved} as {other}) from {{t}}"
+
+
 def protected(suite):
     """A lookup of people that holds a party of an adoption case, where every case is one."""
     looked_at = MART if MART in {each.view for each in suite.companions} else BATCH
@@ -77,6 +85,9 @@ DERIVED = {
     "medium_within_low": lambda *_: whole(person_medium="min(record_key) over ()"),
     "no_cluster_too_large": lambda *_: everywhere(person_medium=STRANGER),
     "no_cluster_swamps": lambda *_: everywhere(person_low=STRANGER),
+    "people_accounted_for": lambda *_: "from {t} where measure <> 'unlinked'",
+    "sexes_agree": lambda _, suite: strangers_linked(suite),
+    "birth_years_agree": lambda _, suite: strangers_linked(suite),
     "sexes_agree_within_people": lambda *_: paired_off("person_high"),
     "birth_years_agree_within_people": lambda *_: paired_off("person_high"),
     # The internal id itself goes out.
