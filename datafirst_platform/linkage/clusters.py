@@ -53,10 +53,11 @@ def clusters(
 ) -> list[Ints]:
     """Cluster at every threshold, strictest first; each result refines the next.
 
-    The first threshold takes connected components. Plain components at a weak threshold chain
-    strangers together, so below it two clusters merge strongest pair first, and only if at least
-    half of the links there could be between them were seen and their police identifiers do not
-    contradict each other.
+    The first threshold takes connected components, parted where police identifiers contradict each
+    other: a record with neither number nor date of birth may link to a father and to his son.
+    Components at a weak threshold chain strangers together, so below it two clusters merge
+    strongest pair first, and only if at least half of the links there could be between them were
+    seen and their police identifiers do not contradict each other.
 
     Args:
         pairs: with any weights; those below the last threshold are not used.
@@ -77,9 +78,9 @@ def clusters(
         reached = pairs.weight >= threshold
         links = Pairs(pairs.left[reached], pairs.right[reached], pairs.weight[reached])
         if step == 0:
-            labels = joined(labels, links.left, links.right)
+            labels = _join(labels, links, guard)
         else:
-            labels = _merge(labels, links, guard)
+            labels = _merge(labels, links, guard, half=True)
         found.append(labels)
     return found
 
@@ -144,8 +145,29 @@ def _components(labels: Ints, other: Ints) -> Ints:
     return joined(labels, np.arange(len(other), dtype=np.int64), other)
 
 
-def _merge(labels: Ints, links: Pairs, guard: Guard) -> Ints:
-    """Merge clusters by their strongest allowed links, in rounds of mutually best pairs."""
+def _join(labels: Ints, links: Pairs, guard: Guard) -> Ints:
+    """Components of the links; those with several police identifiers are merged link by link."""
+    import numpy as np
+
+    whole = joined(labels, links.left, links.right)
+    kinds = int(guard.identifier.max(initial=0)) + 1
+    carried = np.unique(whole[guard.holder] * np.int64(kinds) + guard.identifier) // kinds
+    several = np.zeros(len(labels), dtype=bool)
+    several[carried[1:][carried[1:] == carried[:-1]]] = True
+    doubtful = several[whole]
+    if not doubtful.any():
+        return whole
+    among = doubtful[links.left]
+    few = Pairs(links.left[among], links.right[among], links.weight[among])
+    merged = _merge(labels, few, guard, half=False)
+    return np.where(doubtful, merged, whole)
+
+
+def _merge(labels: Ints, links: Pairs, guard: Guard, *, half: bool) -> Ints:
+    """Merge clusters by their strongest allowed links, in rounds of mutually best pairs.
+
+    `half` asks for half of the links there could be between two clusters.
+    """
     import numpy as np
 
     one, other = labels[links.left], labels[links.right]
@@ -161,13 +183,13 @@ def _merge(labels: Ints, links: Pairs, guard: Guard) -> Ints:
     carries = linked[labels[guard.holder]]
     few = Guard(guard.member[nodes], place[guard.holder[carries]], guard.identifier[carries])
     between = Pairs(place[links.left[apart]], place[links.right[apart]], links.weight[apart])
-    merged = _rounds(place[labels[nodes]], between, few)
+    merged = _rounds(place[labels[nodes]], between, few, half=half)
     becomes = labels.copy()
     becomes[nodes] = nodes[merged]
     return becomes
 
 
-def _rounds(labels: Ints, links: Pairs, guard: Guard) -> Ints:
+def _rounds(labels: Ints, links: Pairs, guard: Guard, *, half: bool) -> Ints:
     """Merge clusters that link to each other better than to any other, until none does."""
     import numpy as np
 
@@ -187,13 +209,14 @@ def _rounds(labels: Ints, links: Pairs, guard: Guard) -> Ints:
         seen = np.diff(np.r_[first, len(low)])
         low, high, best = low[first], high[first], best[first]
 
-        size = np.bincount(labels * members + guard.member, minlength=n * members)
-        size = size.reshape(n, members)
-        possible = size[low].sum(axis=1) * size[high].sum(axis=1)
-        if members > 1:
-            possible -= (size[low] * size[high]).sum(axis=1)
-        allowed = 2 * seen >= possible
-        low, high, best = low[allowed], high[allowed], best[allowed]
+        if half:
+            size = np.bincount(labels * members + guard.member, minlength=n * members)
+            size = size.reshape(n, members)
+            possible = size[low].sum(axis=1) * size[high].sum(axis=1)
+            if members > 1:
+                possible -= (size[low] * size[high]).sum(axis=1)
+            allowed = 2 * seen >= possible
+            low, high, best = low[allowed], high[allowed], best[allowed]
         kept = ~_contradict(labels, low, high, guard)
         low, high, best = low[kept], high[kept], best[kept]
         if not len(low):

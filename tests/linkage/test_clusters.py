@@ -57,6 +57,16 @@ def test_contradicting_police_numbers_keep_clusters_apart():
     assert found(link, guard(2, pnc={0: 7}))[1] == [0, 0]
 
 
+def test_a_record_without_a_number_does_not_make_two_people_one_however_strong_its_links():
+    # A father and his son of one name and address: record 1 holds neither number nor date of birth.
+    links = [(0, 1, 1500), (1, 2, 1600)]
+    assert found(links, guard(3, pnc={0: 7, 2: 8}))[0] == [0, 1, 1]
+    assert found(links, guard(3, pnc={0: 7, 2: 7}))[0] == [0, 0, 0]
+    # Whom a dataset holds for one person under two numbers stays one.
+    given = [np.array([0, 1, 0])] * 3
+    assert found(links, guard(3, pnc={0: 7, 2: 8}), given=given)[0] == [0, 0, 0]
+
+
 def test_the_strongest_link_goes_first():
     # Record 1 could join 0 or 2, who contradict each other.
     held = guard(3, pnc={0: 7, 2: 8})
