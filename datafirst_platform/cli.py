@@ -619,7 +619,7 @@ def linkage_quality(dataset: str, edition: str, as_json: bool) -> None:  # noqa:
 
     \b
     Examples:
-      datafirst linkage quality criminal_justice 2026
+      datafirst linkage quality cross_justice 2026
       datafirst linkage quality moj_dfe 2026 --json
     """  # noqa: D301 (click wants the character)
     from datafirst_platform.linkage.evaluation import evaluate

@@ -1,13 +1,15 @@
 """Made-up identities: a handful of people whose records differ in known ways."""
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made_identities import EDITION
 
 from datafirst_platform import tables
 from datafirst_platform.engine import connect
 from datafirst_platform.extracts.contracts import contracts
-from datafirst_platform.identity import TableKey
+from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
 from datafirst_platform.linkage.standardise import define_macros
 
 
@@ -60,3 +62,28 @@ def rows(settings):
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     return read
+
+
+@pytest.fixture
+def label(settings):
+    """Write reference labels."""
+
+    def write(table, **columns):
+        folder = settings.secure / "truth" / EDITION
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.table(columns), folder / f"{table}.parquet")
+
+    return write
+
+
+@pytest.fixture
+def key_of(settings):
+    """The key of a supplied record, by its table and the values of its primary key."""
+
+    def made(table, *values):
+        with connect(settings) as connection:
+            define_pseudonym(connection, scope_key(settings, "records"))
+            plain = "|".join([table, *values])
+            return connection.execute("select pseudonym(?)", [plain]).fetchall()[0][0]
+
+    return made

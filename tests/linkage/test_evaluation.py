@@ -1,7 +1,5 @@
 """Quality figures of hand-made people, against figures worked out by hand."""
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from made_identities import EDITION
 
@@ -10,18 +8,6 @@ from datafirst_platform.engine import connect
 from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
 from datafirst_platform.linkage.evaluation import evaluate
 from datafirst_platform.linkage.measures import Measure
-
-
-@pytest.fixture
-def label(settings):
-    """Write reference labels."""
-
-    def write(table, **columns):
-        folder = settings.secure / "truth" / EDITION
-        folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.table(columns), folder / f"{table}.parquet")
-
-    return write
 
 
 @pytest.fixture
@@ -83,7 +69,7 @@ def test_pairs_across_datasets(label, publish, settings):
     label("libra_cases", case_id=["1", "2"], defendant_id=["a", "b"], person_id=[1, 1])
     label("xhibit_defendants_on_case", defendant_on_case_id=["8", "9"], person_id=[1, 2])
     publish(
-        "criminal_justice_people",
+        "cross_justice_people",
         """select *, person_high as person_medium, person_high as person_low from (
             select 'magistrates' as source_dataset, libra('1', 'a') as record_key,
                 'p' as person_high
@@ -91,7 +77,7 @@ def test_pairs_across_datasets(label, publish, settings):
             union all select 'crown', xhibit('8'), 'p'
             union all select 'crown', xhibit('9'), 'p')""",
     )
-    quality = evaluate(settings, EDITION, "criminal_justice")
+    quality = evaluate(settings, EDITION, "cross_justice")
     # True pairs: 1–2, 1–8, 2–8. Linked: 1–8, 1–9, 8–9.
     assert quality.at("high") == Measure("all", "high", linked=3, true=3, both=1)
     assert quality.at("high", "cross") == Measure("cross", "high", linked=2, true=2, both=1)
@@ -117,7 +103,7 @@ def test_cases(label, publish, settings):
 
 def test_without_labels_there_is_no_figure(settings):
     assert evaluate(settings, EDITION, "magistrates") is None
-    assert evaluate(settings, EDITION, "criminal_justice") is None
+    assert evaluate(settings, EDITION, "cross_justice") is None
     assert evaluate(settings, EDITION, "mags_crown_cases") is None
 
 
