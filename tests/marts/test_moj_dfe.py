@@ -390,6 +390,7 @@ def test_a_pupil_is_joined_to_offences_by_the_link_and_keeps_its_pass(marts):
         "offender_id_hash": key("tom"),
         "estimated_offender_id": key("tom"),
         "match_pass": 1,
+        "match_pass_desc": "Surname, forename, date of birth, sex and a postcode equal",
     }
     of_the_person = {
         row["offence_id_hash"]

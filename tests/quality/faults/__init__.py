@@ -5,7 +5,15 @@ companions it is a mapping of view to query. `DERIVED` is told by the kind of ru
 every table; `WRITTEN` is of the rules in `expectations/`, by table and id.
 """
 
-from tests.quality.faults import civil, courts, family, insights, prison, probation
+from tests.quality.faults import (
+    civil,
+    courts,
+    family,
+    insights,
+    moj_dfe,
+    prison,
+    probation,
+)
 from tests.quality.faults.derived import DERIVED
 
 WRITTEN = {
@@ -14,6 +22,7 @@ WRITTEN = {
     **probation.FAULTS,
     **family.FAULTS,
     **civil.FAULTS,
+    **moj_dfe.FAULTS,
     **insights.FAULTS,
 }
 

@@ -13,7 +13,8 @@ final as (
         links.pupil_key as pupil_id_hash,
         links.subject_key as offender_id_hash,
         people.estimated_offender_id,
-        links.match_pass
+        links.match_pass,
+        links.match_pass_desc
     from links
     left join people on links.subject_key = people.subject_key
 )
