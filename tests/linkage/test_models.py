@@ -35,15 +35,17 @@ def test_every_dataset_has_reasons_falling_thresholds_and_a_current_model(datase
 
 
 def test_kinds():
-    assert datasets("within") == ("crown", "magistrates", "oasys", "prison", "probation")
-    assert datasets("across") == ("criminal_justice",)
+    assert datasets("within") == (
+        *("civil", "crown", "family", "magistrates", "oasys", "prison", "probation"),
+    )
+    assert datasets("across") == ("cross_justice",)
     assert datasets("cases") == ("mags_crown_cases",)
     with pytest.raises(PlatformError, match="of kind 'within', not 'cases'"):
         linkage_model("crown", "cases")
 
 
 def test_an_unknown_dataset_is_told_which_there_are():
-    with pytest.raises(PlatformError, match="criminal_justice, crown, magistrates"):
+    with pytest.raises(PlatformError, match="civil, cross_justice, crown, family, magistrates"):
         linkage_model("prisons")
 
 

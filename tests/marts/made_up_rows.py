@@ -160,7 +160,7 @@ def supply() -> dict[str, list[dict[str, Any]]]:
         "extracts/xhibit_offences": crown_offences,
         "linkage/magistrates_people": people,
         "linkage/crown_people": crown_people,
-        "linkage/criminal_justice_people": linked,
+        "linkage/cross_justice_people": linked,
         "linkage/mags_crown_cases": [
             {
                 "libra_cases_key": key("case0"),

@@ -35,15 +35,29 @@ RELEASED = {
         "probation_requirements",
     ],
     "oasys": ["oasys_assessments_details_core_risk", "oasys_assessments_metadata"],
+    "family": ["family_cases", "family_events", "family_parties"],
+    "civil": ["civil_cases", "civil_events", "civil_parties"],
     "criminal_courts_linking": LINKING,
     "criminal_courts_prison_linking": LINKING,
     "criminal_justice_linking": LINKING,
-    "insights": ["repeat_custody", "returning_defendants", "time_to_completion"],
+    "criminal_civil_family_linking": LINKING,
+    "cross_justice_linking": LINKING,
+    "insights": [
+        "family_and_criminal_courts",
+        "family_case_durations",
+        "repeat_custody",
+        "returning_defendants",
+        "time_to_completion",
+    ],
 }
 MEMBERS = {
     "criminal_courts_linking": ("magistrates", "crown"),
     "criminal_courts_prison_linking": ("magistrates", "crown", "prison"),
     "criminal_justice_linking": ("magistrates", "crown", "prison", "probation", "oasys"),
+    "criminal_civil_family_linking": ("magistrates", "crown", "civil", "family"),
+    "cross_justice_linking": (
+        *("magistrates", "crown", "prison", "probation", "oasys", "family", "civil"),
+    ),
 }
 
 

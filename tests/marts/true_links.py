@@ -14,6 +14,8 @@ PEOPLE_OF = {
     "prison": "nomis_offenders",
     "probation": "delius_offenders",
     "oasys": "oasys_offenders",
+    "family": "familyman_parties",
+    "civil": "caseman_parties",
 }
 
 
@@ -27,7 +29,7 @@ def publish_true_links(settings: Settings, edition: str) -> None:
             f"select '{dataset}' as source_dataset, * from ({_people(settings, edition, table)})"
             for dataset, table in PEOPLE_OF.items()
         )
-        _publish(settings, edition, "criminal_justice_people", everyone)
+        _publish(settings, edition, "cross_justice_people", everyone)
         magistrates, crown = PEOPLE_OF["magistrates"], PEOPLE_OF["crown"]
         _publish(
             settings,

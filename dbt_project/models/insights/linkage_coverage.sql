@@ -24,6 +24,22 @@ oasys_assessments as (
     select * from {{ ref('oasys_assessments_metadata') }}
 ),
 
+family_parties as (
+    select * from {{ ref('family_parties') }}
+),
+
+family_cases as (
+    select * from {{ ref('family_cases') }}
+),
+
+civil_parties as (
+    select * from {{ ref('civil_parties') }}
+),
+
+civil_cases as (
+    select * from {{ ref('civil_cases') }}
+),
+
 crown_courts as (
     select * from {{ ref('crown_courts') }}
 ),
@@ -94,6 +110,38 @@ oasys as (
     from oasys_assessments
 ),
 
+family as (
+    select
+        'family' as source_dataset,
+        family_parties.party_id_hash as source_person_id,
+        family_cases.receipt_date as recorded_on,
+        family_parties.sex,
+        'Not given' as ethnicity_group,
+        case
+            when family_parties.age_band_at_receipt in ('Under 1', '1 to 4', '5 to 9')
+                then 'Under 10'
+            when family_parties.age_band_at_receipt is not null then '10 to 17'
+            else {{ age_band('family_parties.age_at_receipt') }}
+        end as age_band,
+        family_cases.court_region as area
+    from family_parties
+    inner join family_cases
+        on family_parties.case_number_hash = family_cases.case_number_hash
+),
+
+civil as (
+    select
+        'civil' as source_dataset,
+        civil_parties.party_id_hash as source_person_id,
+        civil_cases.issue_date as recorded_on,
+        'unknown' as sex,
+        'Not given' as ethnicity_group,
+        {{ age_band('civil_parties.age_in_year_of_issue') }} as age_band,
+        civil_cases.court_region as area
+    from civil_parties
+    inner join civil_cases on civil_parties.case_number_hash = civil_cases.case_number_hash
+),
+
 -- A dataset is added by one such query, and its line here.
 mentions as (
     select * from magistrates
@@ -105,6 +153,10 @@ mentions as (
     select * from probation
     union all
     select * from oasys
+    union all
+    select * from family
+    union all
+    select * from civil
 ),
 
 known_mentions as (

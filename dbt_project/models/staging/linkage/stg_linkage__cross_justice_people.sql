@@ -1,7 +1,7 @@
 with
 
 people as (
-    select * from {{ source('linkage', 'criminal_justice_people') }}
+    select * from {{ source('linkage', 'cross_justice_people') }}
 ),
 
 final as (
