@@ -431,6 +431,17 @@ def release_show(label: str, as_json: bool) -> None:  # noqa: FBT001
     if "members" in manifest:
         _show(list(manifest["members"].items()), ("MEMBER", "DIGEST"))
         click.echo()
+    if "permissions" in manifest:
+        told = manifest["permissions"]
+        click.echo(f"for     {', '.join(told['audiences'])}\n")
+        _show(
+            [
+                (" + ".join(row["pair"]), ", ".join(row["legal_basis"]), row["evidence"])
+                for row in told["pairs"]
+            ],
+            ("MAY BE JOINED", "LEGAL BASIS", "EVIDENCE"),
+        )
+        click.echo()
     _show(list(manifest["inputs"]["deliveries"].items()), ("DELIVERY", "DIGEST"))
     click.echo()
     _show(
