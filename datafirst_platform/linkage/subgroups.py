@@ -101,7 +101,7 @@ def groups_of_people(connection: duckdb.DuckDBPyConnection, *, across: bool) -> 
         connection: with both tables.
         across: whether only pairs across members count.
     """
-    _group(connection, "select labelled.*", "labelled")
+    _group(connection, "labelled")
     measures = []
     for attribute in ATTRIBUTES:
         people = dict(
@@ -156,9 +156,7 @@ def groups_of_links(
     """
     _group(
         connection,
-        "select *",
-        """(select record_key, is_true, columns(* exclude (record_key, is_true)), false as is_truth
-            from found
+        """(select *, false as is_truth from found
             union all by name select record_key, true as is_truth from truth)""",
     )
     measures = []
@@ -185,7 +183,7 @@ def groups_of_links(
     return tuple(measures)
 
 
-def _group(connection: duckdb.DuckDBPyConnection, columns: str, relation: str) -> None:
+def _group(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
     """Make `grouped`: rows with what is told of their records."""
     told = ", ".join(
         f"coalesce(nullif({each}::varchar, ''), {text(UNRECORDED)}) as {each}"
@@ -193,7 +191,7 @@ def _group(connection: duckdb.DuckDBPyConnection, columns: str, relation: str) -
     )
     connection.execute(
         f"""create temp table grouped as
-        {columns}, {told} from {relation} left join told using (record_key)"""
+        select counted.*, {told} from {relation} as counted left join told using (record_key)"""
     )
 
 
