@@ -72,12 +72,15 @@ class TrainingSession:
         agree_on: parts of the key its pairs agree on.
         estimates: comparisons whose m it estimates; they may not look at what it blocks on.
         reason: why these pairs.
+        of_one_person: whether its pairs are those a source itself holds for one person, where by
+            default they are those it does not.
     """
 
     name: str
     agree_on: tuple[str, ...]
     estimates: tuple[str, ...]
     reason: str
+    of_one_person: bool = False
 
 
 @dataclass(frozen=True)
@@ -242,7 +245,11 @@ def _read(dataset: str) -> LinkageModel:
         thresholds={level: float(raw["thresholds"][level]) for level in LEVELS},
         sessions=tuple(
             TrainingSession(
-                each["name"], tuple(each["agree_on"]), tuple(each["estimates"]), each["reason"]
+                each["name"],
+                tuple(each.get("agree_on", ())),
+                tuple(each["estimates"]),
+                each["reason"],
+                of_one_person=each.get("of_one_person", False),
             )
             for each in training["sessions"]
         ),
@@ -445,8 +452,13 @@ def _faults(
     faults += [f"{what} gives no reason" for what, stated in reasons if not stated.get("reason")]
     if raw["kind"] != "cases":
         keys = [*(rules[each] for each in raw["blocking"]), *sessions]
-        unknown = sorted({part for each in keys for part in each["agree_on"]} - KEY_PARTS.keys())
-        faults += [f"no key part {part!r}" for part in unknown]
+        parts = {part for each in keys for part in each.get("agree_on", ())}
+        faults += [f"no key part {part!r}" for part in sorted(parts - KEY_PARTS.keys())]
+    faults += [
+        f"training session {each.get('name')} needs agree_on, or of_one_person, and not both"
+        for each in sessions
+        if bool(each.get("agree_on")) == bool(each.get("of_one_person"))
+    ]
     faults += [
         f"evidence {each.get('table')} adds {field!r}, which is no field"
         for each in raw.get("evidence", ())

@@ -105,14 +105,17 @@ def estimate_m(
     """Levels with m, of the comparisons that a session estimates."""
     chosen = {name: comparisons[name] for name in session.estimates}
     # The key has a name of its own: Splink would leave out every comparison that uses its columns.
-    key = key_sql(session.agree_on)
+    key = "coalesce(node, id)" if session.of_one_person else key_sql(session.agree_on)
     connection.execute(
         f"""create or replace temp table session as
         select tuples.*, {key} as session_key, coalesce(node, id) as node
         from tuples left join nodes using (id)"""
     )
-    # What a source itself holds for one person would teach that nothing ever differs.
+    # What a source itself holds for one person would teach that nothing ever differs, and is looked
+    # at only where a session asks for it: where hardly anybody is held twice.
     apart = " and l.member <> r.member" if members > 1 else " and l.node <> r.node"
+    if session.of_one_person:
+        apart = ""
     settings = splink_settings(model.for_splink(chosen), prior=0.5)
     with splink_linker(connection, "session", settings) as (linker, _):
         linker.training.estimate_parameters_using_expectation_maximisation(
