@@ -19,14 +19,16 @@ from datafirst_platform.editions import edition
 from datafirst_platform.engine import parquet
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.extracts.extraction import extract_source
-from datafirst_platform.identity import TableKey, master_key
+from datafirst_platform.identity import master_key
 from datafirst_platform.marts.project import (
     DBT_PROJECT,
     INSIGHTS,
     MARTS,
+    ancestors,
     modelled_tables,
     read_manifest,
     release_specs,
+    source_key,
     stage_of,
 )
 from datafirst_platform.settings import Settings
@@ -864,8 +866,9 @@ def supplied(tmp_path_factory):
 
 def insights_of(installation, manifest):
     given = {}
-    for source in manifest["sources"].values():
-        key = TableKey.of(source["source_name"], source["name"])
+    read = set().union(*(ancestors(manifest, f"model.datafirst.{name}") for name in TABLES))
+    for unique_id in sorted(read & set(manifest["sources"])):
+        key = source_key(manifest, unique_id)
         path = tables.require(installation, key, EDITION).path
         given[f"{key.stage}.{key.table}"] = f"select * from {parquet(path)}"
     with open_warehouse() as connection:
@@ -944,3 +947,173 @@ def test_the_same_supply_gives_the_same_figures_and_keys_decide_none(
     # Of two offences alike but for their dates the mart takes either as the principal one.
     differing = [name for name in TABLES if anew[name] != figures[name]]
     assert set(differing) <= {"time_to_completion"}
+
+
+# Pupils who offend.
+
+
+def pupil(label, offences=(), **given):
+    """A pupil with what marts hold of them, by mart.
+
+    Args:
+        label: of the pupil, and of the person the police know.
+        offences: age, whether serious and whether in custody, the first one first.
+        given: `sen`, `absent`, `excluded` and `care`, a mart to its rows' columns, or columns.
+    """
+    rows = {
+        "moj_dfe_pupils": [
+            {
+                "pupil_id_hash": label,
+                "sex": given.get("sex", "male"),
+                "ethnicity_group": "White",
+                "census_count": given.get("census_count", 8),
+                "was_ever_fsm_eligible": False,
+            }
+        ],
+        "moj_dfe_sen": [
+            {"pupil_id_hash": label, "sen_provision": each} for each in given.get("sen", ["none"])
+        ],
+        "moj_dfe_absence": [
+            {"pupil_id_hash": label, "is_persistent_absentee": each}
+            for each in given.get("absent", [False])
+        ],
+        "moj_dfe_exclusions": [
+            {"pupil_id_hash": label, "exclusion_type": each} for each in given.get("excluded", [])
+        ],
+    }
+    rows |= {mart: [{"pupil_id_hash": label}] for mart in given.get("care", [])}
+    if offences:
+        rows["moj_dfe_link"] = [{"pupil_id_hash": label, "estimated_offender_id": label}]
+        rows["moj_dfe_offending"] = [
+            {
+                "estimated_offender_id": label,
+                "age_at_offence": age,
+                "is_serious_violence": serious,
+                "is_custodial": custody,
+                "is_first_offence": number == 0,
+            }
+            for number, (age, serious, custody) in enumerate(offences)
+        ]
+    return rows
+
+
+def offending_of(on_marts, pupils):
+    marts = defaultdict(list)
+    for rows in pupils:
+        for mart, own in rows.items():
+            marts[mart] += own
+    return {
+        (row["subgroup"], row["subgroup_value"]): row for row in on_marts("pupils_offending", marts)
+    }
+
+
+def test_pupils_stand_under_what_comes_closest_to_the_state(on_marts):
+    twenty = range(20)
+    pupils = [pupil(f"quiet{number}") for number in range(40)]
+    pupils += [
+        pupil(
+            f"known{number}",
+            [(15, False, False), (17, number < 10, False)],
+            sen=["none", "statement or plan", "SEN support"],
+            absent=[True, False, None],
+            excluded=["permanent", "suspension"],
+            care=["moj_dfe_cin", "moj_dfe_cla"],
+        )
+        for number in twenty
+    ]
+    pupils += [
+        pupil(f"unknown{number}", [(None, False, False)], absent=[None], care=["moj_dfe_cin"])
+        for number in twenty
+    ]
+    pupils += [
+        pupil(f"elsewhere{number}", [(15, False, False)], census_count=0) for number in twenty
+    ]
+    found = offending_of(on_marts, pupils)
+    counts = {
+        each: (found[each]["pupils"], found[each]["cautioned_or_sentenced"])
+        for each in (
+            ("everyone", "All"),
+            ("special_needs", "no special need"),
+            ("persistent_absence", "absence not known"),
+            ("age_at_first_offence", "15"),
+            ("age_at_first_offence", "17"),
+            ("age_at_first_offence", "age not known"),
+        )
+    }
+    assert counts == {
+        ("everyone", "All"): (80, 40),
+        # As many with a plan all offended: that nobody of them did not is told by neither.
+        ("special_needs", "no special need"): (60, None),
+        ("persistent_absence", "absence not known"): (20, None),
+        ("age_at_first_offence", "15"): (80, 20),
+        ("age_at_first_offence", "17"): (80, None),
+        ("age_at_first_offence", "age not known"): (80, 20),
+    }
+    assert found["everyone", "All"]["serious_violence"] == 10
+    for subgroup, value, others in (
+        ("special_needs", "statement or plan", "SEN support"),
+        ("persistent_absence", "persistently absent", None),
+        ("exclusion", "permanently excluded", "suspended"),
+        ("social_care", "looked after", "on a protection plan"),
+        ("social_care", "in need", "on a protection plan"),
+    ):
+        assert found[subgroup, value]["pupils"] in (20, None), (subgroup, value)
+        assert others is None or found[subgroup, others]["pupils"] is None
+    assert found["persistent_absence", "never persistently absent"]["pupils"] == 40
+
+
+OFFENDING = st.lists(
+    st.tuples(
+        st.sampled_from(["male", "female"]),
+        st.sampled_from([None, 14, 15, 20]),
+        st.booleans(),
+        st.booleans(),
+        st.integers(1, 40),
+    ),
+    min_size=1,
+    max_size=10,
+)
+
+
+@SLOW
+@given(OFFENDING)
+def test_pupils_who_offend_give_no_small_count_back(on_marts, parts):
+    pupils, true, number = [], defaultdict(Counter), itertools.count()
+    for sex, age, serious, custody, people in parts:
+        offences = [] if age is None else [(age, serious, custody)]
+        pupils += [pupil(f"p{next(number)}", offences, sex=sex) for _ in range(people)]
+        label = {14: "14", 15: "15", 20: "18 and over", None: None}[age]
+        for group in (("everyone", "All"), ("sex", sex), ("age_at_first_offence", label)):
+            true[group]["pupils"] += people
+            true[group]["cautioned_or_sentenced"] += people * (age is not None)
+            true[group]["serious_violence"] += people * (age is not None and serious)
+            true[group]["custody"] += people * (age is not None and custody)
+    for group in true:
+        if group[0] == "age_at_first_offence":
+            true[group]["pupils"] = true["everyone", "All"]["pupils"]
+    found = offending_of(on_marts, pupils)
+    wholes = {
+        "cautioned_or_sentenced": "pupils",
+        "serious_violence": "cautioned_or_sentenced",
+        "custody": "cautioned_or_sentenced",
+    }
+    for group, row in found.items():
+        for measure in ("pupils", *wholes):
+            if row[measure] is not None:
+                assert true[group][measure] >= THRESHOLD
+                assert row[measure] == nearest_5(true[group][measure])
+        for part, whole in wholes.items():
+            if row[part] is not None:
+                assert row[whole] is not None
+                assert true[group][whole] - true[group][part] >= THRESHOLD
+        assert row["is_suppressed"] == any(row[part] is None for part in wholes)
+    for kind, (part, whole) in itertools.product(("sex", "age_at_first_offence"), wholes.items()):
+        hidden = [
+            true[group] for group, row in found.items() if group[0] == kind and row[part] is None
+        ]
+        if found["everyone", "All"][part] is None or not hidden:
+            continue
+        assert len(hidden) >= 2
+        assert sum(counts[part] for counts in hidden) >= THRESHOLD
+        if kind == "sex" or whole != "pupils":
+            assert sum(counts[whole] - counts[part] for counts in hidden) >= THRESHOLD
