@@ -47,7 +47,7 @@ FAULTS = {
             mean_weeks="90",
         ),
         types_in_published_proportions=whole(
-            case_year="2023",
+            case_year="2016",
             cases_received="case case_type when 'Divorce' then 100000 else 100 end",
         ),
     ),

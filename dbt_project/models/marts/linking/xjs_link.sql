@@ -16,30 +16,16 @@ family_roles as (
     select * from {{ ref('stg_familyman__roles') }}
 ),
 
-family_cases as (
-    select * from {{ ref('stg_familyman__cases') }}
-),
-
-family_people as (
-    select * from {{ ref('stg_linkage__family_people') }}
+adoption_parties as (
+    select * from {{ ref('int_familyman__adoption_parties') }}
 ),
 
 -- Parties of adoption cases are not joined with other datasets, under none of their records.
-adoption_people as (
-    select distinct family_people.estimated_party_id
-    from family_roles
-    inner join family_cases on family_roles.case_key = family_cases.case_key
-    inner join family_people on family_roles.party_key = family_people.party_key
-    where family_cases.case_type_code = 'A'
-),
-
 family_parties as (
-    select distinct family_people.party_key
-    from family_people
-    inner join family_roles on family_people.party_key = family_roles.party_key
-    left join adoption_people
-        on family_people.estimated_party_id = adoption_people.estimated_party_id
-    where adoption_people.estimated_party_id is null
+    select distinct family_roles.party_key
+    from family_roles
+    left join adoption_parties on family_roles.party_key = adoption_parties.party_key
+    where adoption_parties.party_key is null
 ),
 
 -- Of a prisoner's names the one that stands for the person; of probation what is not deleted; of
