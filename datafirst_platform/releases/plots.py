@@ -72,6 +72,10 @@ PUBLISHED_MEAN_WEEKS = {"Private law children": 47}
 """Of private law cases disposed of from April to June 2023: Family court statistics quarterly
 (Ministry of Justice)."""
 
+PUBLISHED_OFFENDING = {"Cautioned or sentenced": 0.047, "For serious violence": 0.011}
+"""Of 1.63 million pupils, 77,300 and 18,000: Education, children's social care and offending
+(Department for Education and Ministry of Justice, 2022)."""
+
 _BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000"
 _COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK)
 _COURTS = {"magistrates": "magistrates' courts", "crown": "Crown Court"}
@@ -87,6 +91,22 @@ _SUBGROUP_OF_COURTS = {
     "case_type": "case: {}",
     "courts": "courts: {}",
 }
+
+_OFFENDING = {
+    "share_cautioned_or_sentenced": "Cautioned or sentenced",
+    "share_serious_violence": "For serious violence",
+    "share_custody": "To custody",
+}
+_SUBGROUP_OF_PUPILS = {
+    "sex": "sex",
+    "ethnicity_group": "ethnicity",
+    "free_school_meals": "free school meals",
+    "special_needs": "special needs",
+    "persistent_absence": "absence",
+    "exclusion": "exclusion",
+    "social_care": "social care",
+}
+_FIRST_AGE = "age_at_first_offence"
 
 
 def _returning_defendants(rows: Sequence[Row]) -> Chart | None:
@@ -384,6 +404,62 @@ def _family_and_criminal_courts(rows: Sequence[Row]) -> Chart | None:
     )
 
 
+def _pupils_offending(rows: Sequence[Row]) -> Chart | None:
+    """Who was cautioned or sentenced: of all pupils, by what is known of them, and at what age."""
+    import altair as alt
+
+    share = "share_cautioned_or_sentenced"
+    everyone = [row for row in rows if row["subgroup"] == "everyone"]
+    of_all = [
+        _bar(label, row[column], PUBLISHED_OFFENDING.get(label))
+        for row in everyone
+        for column, label in _OFFENDING.items()
+        if row[column] is not None
+    ]
+    if not of_all:
+        return None
+    shown = [row for row in rows if row[share] is not None]
+    kinds = list(_SUBGROUP_OF_PUPILS)
+    by_group = [
+        _bar(f"{_SUBGROUP_OF_PUPILS[row['subgroup']]}: {row['subgroup_value']}", row[share])
+        for row in sorted(
+            (row for row in shown if row["subgroup"] in kinds),
+            key=lambda each: (kinds.index(each["subgroup"]), -each[share], each["subgroup_value"]),
+        )
+    ]
+    by_age = [
+        _bar(row["subgroup_value"], row[share])
+        for row in sorted(shown, key=lambda each: each["subgroup_value"])
+        if row["subgroup"] == _FIRST_AGE
+    ]
+    panels = [
+        _bars(entries, heading, axis, "share of pupils", most=None)
+        for entries, heading, axis in (
+            (of_all, "All pupils", "measure"),
+            (by_group, "Cautioned or sentenced, by what was recorded in any year", "pupils"),
+            (by_age, "Cautioned or sentenced, by age at the first offence", "age"),
+        )
+        if entries
+    ]
+    withheld = sorted(
+        f"{row['subgroup'].replace('_', ' ')} {row['subgroup_value']}"
+        for row in rows
+        if row[share] is None
+    )
+    words = (
+        "Bar chart in three parts of the share of pupils who were cautioned or sentenced. All "
+        f"pupils: {_listed(of_all)}. By what schools and social care recorded in any year: "
+        f"{_listed(by_group)}. By age at the first offence, in all pupils: {_listed(by_age)}."
+        + _withheld(withheld)
+    )
+    return _chart(
+        alt.vconcat(*panels, spacing=18),
+        "Pupils who were cautioned or sentenced",
+        words,
+        "Pupils of three school years, linked to police records; one may come before the other",
+    )
+
+
 def _place_at_courts(row: Row) -> tuple[int, str]:
     return list(_SUBGROUP_OF_COURTS).index(row["subgroup"]), row["subgroup_value"]
 
@@ -455,8 +531,13 @@ def _bar(label: str, share: object, published: float | None = None) -> dict[str,
     return {"label": label, "share": float(str(share)), "published": published}
 
 
-def _bars(entries: Sequence[Row], heading: str, axis: str, measure: str) -> Any:  # noqa: ANN401
-    """A bar for each entry, and a tick on those a figure is published of."""
+def _bars(
+    entries: Sequence[Row], heading: str, axis: str, measure: str, most: float | None = 1
+) -> Any:  # noqa: ANN401
+    """A bar for each entry, and a tick on those a figure is published of.
+
+    The axis ends at `most`, or, where that is None, beyond the longest bar.
+    """
     import altair as alt
 
     order = [each["label"] for each in entries]
@@ -471,7 +552,7 @@ def _bars(entries: Sequence[Row], heading: str, axis: str, measure: str) -> Any:
         "share:Q",
         title=measure,
         axis=alt.Axis(format=".0%"),
-        scale=alt.Scale(domain=[0, 1]),
+        scale=alt.Scale(domainMin=0, nice=True) if most is None else alt.Scale(domain=[0, most]),
     )
     what = alt.Color(
         "what:N",
@@ -534,6 +615,7 @@ DRAWINGS: Mapping[str, Callable[[Sequence[Row]], Chart | None]] = {
     "family_and_criminal_courts": _family_and_criminal_courts,
     "family_case_durations": _family_case_durations,
     "linkage_coverage": _linkage_coverage,
+    "pupils_offending": _pupils_offending,
     "repeat_custody": _repeat_custody,
     "returning_defendants": _returning_defendants,
     "time_to_completion": _time_to_completion,

@@ -1045,7 +1045,8 @@ def test_pupils_stand_under_what_comes_closest_to_the_state(on_marts):
         # As many with a plan all offended: that nobody of them did not is told by neither.
         ("special_needs", "no special need"): (60, None),
         ("persistent_absence", "absence not known"): (20, None),
-        ("age_at_first_offence", "15"): (80, 20),
+        # No other age is first: the smaller of two goes with the zeros.
+        ("age_at_first_offence", "15"): (80, None),
         ("age_at_first_offence", "17"): (80, None),
         ("age_at_first_offence", "age not known"): (80, 20),
     }
@@ -1075,7 +1076,14 @@ OFFENDING = st.lists(
 )
 
 
-@SLOW
+WHOLES = {
+    "cautioned_or_sentenced": "pupils",
+    "serious_violence": "cautioned_or_sentenced",
+    "custody": "cautioned_or_sentenced",
+}
+
+
+@settings(SLOW, max_examples=8)
 @given(OFFENDING)
 def test_pupils_who_offend_give_no_small_count_back(on_marts, parts):
     pupils, true, number = [], defaultdict(Counter), itertools.count()
@@ -1085,29 +1093,15 @@ def test_pupils_who_offend_give_no_small_count_back(on_marts, parts):
         label = {14: "14", 15: "15", 20: "18 and over", None: None}[age]
         for group in (("everyone", "All"), ("sex", sex), ("age_at_first_offence", label)):
             true[group]["pupils"] += people
-            true[group]["cautioned_or_sentenced"] += people * (age is not None)
-            true[group]["serious_violence"] += people * (age is not None and serious)
-            true[group]["custody"] += people * (age is not None and custody)
-    for group in true:
-        if group[0] == "age_at_first_offence":
-            true[group]["pupils"] = true["everyone", "All"]["pupils"]
+            true[group]["cautioned_or_sentenced"] += people * bool(age)
+            true[group]["serious_violence"] += people * (bool(age) and serious)
+            true[group]["custody"] += people * (bool(age) and custody)
     found = offending_of(on_marts, pupils)
-    wholes = {
-        "cautioned_or_sentenced": "pupils",
-        "serious_violence": "cautioned_or_sentenced",
-        "custody": "cautioned_or_sentenced",
-    }
-    for group, row in found.items():
-        for measure in ("pupils", *wholes):
-            if row[measure] is not None:
-                assert true[group][measure] >= THRESHOLD
-                assert row[measure] == nearest_5(true[group][measure])
-        for part, whole in wholes.items():
-            if row[part] is not None:
-                assert row[whole] is not None
-                assert true[group][whole] - true[group][part] >= THRESHOLD
-        assert row["is_suppressed"] == any(row[part] is None for part in wholes)
-    for kind, (part, whole) in itertools.product(("sex", "age_at_first_offence"), wholes.items()):
+    for group in [each for each in found if each[0] == "age_at_first_offence"]:
+        true[group]["pupils"] = sum(people for *_, people in parts)
+    for group in [each for each in found if each[0] in {"everyone", "sex", "age_at_first_offence"}]:
+        check_parts(found[group], true[group])
+    for kind, (part, whole) in itertools.product(("sex", "age_at_first_offence"), WHOLES.items()):
         hidden = [
             true[group] for group, row in found.items() if group[0] == kind and row[part] is None
         ]
@@ -1115,5 +1109,17 @@ def test_pupils_who_offend_give_no_small_count_back(on_marts, parts):
             continue
         assert len(hidden) >= 2
         assert sum(counts[part] for counts in hidden) >= THRESHOLD
-        if kind == "sex" or whole != "pupils":
-            assert sum(counts[whole] - counts[part] for counts in hidden) >= THRESHOLD
+        assert sum(counts[whole] - counts[part] for counts in hidden) >= THRESHOLD
+
+
+def check_parts(row, true):
+    """No count of a row, nor what is left of one, is below the threshold."""
+    for measure in ("pupils", *WHOLES):
+        if row[measure] is not None:
+            assert true[measure] >= THRESHOLD
+            assert row[measure] == nearest_5(true[measure])
+    for part, whole in WHOLES.items():
+        if row[part] is not None:
+            assert row[whole] is not None
+            assert true[whole] - true[part] >= THRESHOLD
+    assert row["is_suppressed"] == any(row[part] is None for part in WHOLES)

@@ -31,6 +31,18 @@ ROWS = {
             ('criminal courts', 'everyone', 'All', 2000, 200),
             ('criminal courts', 'courts', 'both', 300, 50))
             as given (population, subgroup, subgroup_value, people, linked_people)""",
+    "pupils_offending": """
+        select subgroup, subgroup_value, pupils, offenders as cautioned_or_sentenced,
+            serious as serious_violence, custody,
+            (offenders / pupils)::decimal(4,3) as share_cautioned_or_sentenced,
+            (serious / pupils)::decimal(4,3) as share_serious_violence,
+            (custody / pupils)::decimal(4,3) as share_custody, custody is null as is_suppressed
+        from (values ('everyone', 'All', 10000, 480, 110, 50),
+            ('sex', 'male', 5100, 375, 95, 45), ('sex', 'female', 4900, 105, 15, null),
+            ('social_care', 'looked after', 100, null, null, null),
+            ('age_at_first_offence', '14', 10000, 90, 20, 10),
+            ('age_at_first_offence', '15', 10000, 120, 30, 15))
+            as given (subgroup, subgroup_value, pupils, offenders, serious, custody)""",
     "returning_defendants": """
         select 2011 as starting_year, offence_group, date '2019-12-31' as followed_to,
             starters, returned, returned_once, six_or_more,
@@ -108,6 +120,7 @@ def test_a_chart_is_a_picture_with_a_title_axes_and_words(released, table):
     axes = {
         "family_case_durations": {"year of the final disposal", "mean weeks from receipt"},
         "family_and_criminal_courts": {"share found there", "people"},
+        "pupils_offending": {"share of pupils", "age"},
         "returning_defendants": {"share of those who started", "offence group"},
         "repeat_custody": {"share of journeys that ended", "release"},
         "time_to_completion": {"year of completion", "median days from offence to completion"},
@@ -129,6 +142,7 @@ def test_a_table_without_a_figure_to_show_has_no_chart(released, table):
     figure = {
         "family_case_durations": "mean_weeks",
         "family_and_criminal_courts": "linked_people",
+        "pupils_offending": "cautioned_or_sentenced",
         "returning_defendants": "returned",
         "repeat_custody": "returned",
         "time_to_completion": "median_days",
@@ -147,6 +161,9 @@ def test_what_is_withheld_is_named_and_not_drawn(released):
     assert b"crown people in magistrates (withheld)" in coverage.svg
     courts = draw("family_and_criminal_courts", released("family_and_criminal_courts"))
     assert "Withheld by disclosure control: family courts, role: child." in courts.alternative
+    pupils = draw("pupils_offending", released("pupils_offending"))
+    assert "Withheld by disclosure control: social care looked after." in pupils.alternative
+    assert b">social care: looked after<" not in pupils.svg
     assert "family courts found at the criminal courts: Everyone 20.0%" in courts.alternative
 
 
@@ -164,6 +181,10 @@ def test_published_figures_stand_beside_ours(released):
     assert "Crown Court (published for 2023: 374): 2023: 377" in time.alternative
     family = draw("family_case_durations", released("family_case_durations")).alternative
     assert "Private law children (published for 2023: 47): 2022: 44 (38), 2023: 48 (40)" in family
+    pupils = draw("pupils_offending", released("pupils_offending")).alternative
+    assert "Cautioned or sentenced 4.8% (published 5%)" in pupils
+    assert "For serious violence 1.1% (published 1%)" in pupils
+    assert "14 0.9%; 15 1.2%" in pupils
     assert b"published figures" in time.svg
     earlier = draw("time_to_completion", released("time_to_completion", "completion_year = 2022"))
     assert "published" not in earlier.alternative

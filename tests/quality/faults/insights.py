@@ -60,6 +60,23 @@ FAULTS = {
             people="case subgroup when 'everyone' then 100000 else 100 end"
         ),
     ),
+    "insights/pupils_offending": disclosed(
+        "subgroup",
+        "subgroup = 'everyone'",
+        "pupils",
+        "cautioned_or_sentenced",
+        subgroups_come_to_everyone=whole(
+            pupils="case subgroup when 'everyone' then 100000 else 100 end"
+        ),
+        ages_are_among_everyone=whole(cautioned_or_sentenced="100"),
+        offending_as_published=everywhere(
+            subgroup="'everyone'", pupils="5000", share_cautioned_or_sentenced="0.2"
+        ),
+        boys_offend_more_as_published=whole(cautioned_or_sentenced="100"),
+        first_offences_peak_as_published=whole(
+            cautioned_or_sentenced="case subgroup_value when '10' then 500 else 100 end"
+        ),
+    ),
     "insights/repeat_custody": disclosed(
         "within_months",
         "release_type = 'all releases'",
