@@ -768,8 +768,8 @@ def test_people_are_found_at_the_other_courts_by_role_and_kind_of_case(on_marts)
         # All are male: of a total that is told, no part is.
         (CRIMINAL, "sex", "male"): (None, None),
         (CRIMINAL, "sex", "unknown"): (None, None),
-        (CRIMINAL, "courts", "magistrates' courts only"): (90, 40),
-        (CRIMINAL, "courts", "Crown Court only"): (30, 10),
+        (CRIMINAL, "courts", "magistrates only"): (90, 40),
+        (CRIMINAL, "courts", "crown only"): (30, 10),
         (CRIMINAL, "courts", "both"): (35, 15),
     }
     assert found[FAMILY, "everyone", "All"]["share_linked"] == Decimal("0.538")

@@ -95,8 +95,8 @@ criminal_people as (
         max(case when nth = 1 then sex end) as sex,
         case
             when count(distinct court) = 2 then 'both'
-            when min(court) = 'crown' then 'Crown Court only'
-            else 'magistrates'' courts only'
+            when min(court) = 'crown' then 'crown only'
+            else 'magistrates only'
         end as courts
     from criminal_ranked
     group by estimated_person_id
@@ -188,7 +188,7 @@ wanted as (
         'courts' as subgroup,
         court_sets.courts as subgroup_value
     from (
-        values ('magistrates'' courts only'), ('Crown Court only'), ('both')
+        values ('magistrates only'), ('crown only'), ('both')
     ) as court_sets (courts)
 ),
 
