@@ -33,6 +33,7 @@ RELEASES = (
     "family",
     "insights",
     "magistrates",
+    "moj_dfe",
     "oasys",
     "prison",
     "probation",
