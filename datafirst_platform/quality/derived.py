@@ -858,7 +858,8 @@ def _left_out(table: ReleasedTable, relation: str) -> tuple[list[Rule], tuple[Co
     for each in linkage_permissions().left_out.values():
         query = f"""select 1 from {relation} as lookup semi join ({each.records}) as protected (own)
             on lookup.source_person_id = protected.own
-            where lookup.source_dataset = {text(each.dataset)}"""
+            where lookup.source_dataset = {text(each.dataset)}
+                and exists (select 1 from {{batch}})"""
         rules.append(none_found(f"{each.name}.left_out", query, each.because))
         companions |= {name: Companion(name, TableKey.of("marts", name)) for name in each.tables}
     return rules, tuple(companions.values())
