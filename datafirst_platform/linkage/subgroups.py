@@ -21,7 +21,7 @@ from datafirst_platform.linkage.standardise import clean_query, define_macros
 from datafirst_platform.settings import Settings
 
 SMALLEST = 10
-"""People a group has at least; smaller ones are left out."""
+"""People a group has at least, and pairs it has to be judged by; smaller ones are left out."""
 
 ATTRIBUTES = ("sex", "ethnicity", "born", "area")
 """What people are grouped by: sex, ethnic group, decade of birth (year, where all are of about one
@@ -119,7 +119,7 @@ def groups_of_people(connection: duckdb.DuckDBPyConnection, *, across: bool) -> 
             both = ends(["person_id", f"person_{level}"])
             measures += [
                 Measure(f"{attribute}: {group}", level, linked[group], true[group], both[group])
-                for group in _shown(people)
+                for group in _shown(people, true)
             ]
     return tuple(measures)
 
@@ -176,9 +176,10 @@ def groups_of_links(
                     from grouped group by all"""
                 ).fetchall()
             }
+            true = {group: figures[1] for group, figures in counted.items()}
             measures += [
                 Measure(f"{attribute}: {group}", level, *counted[group])
-                for group in _shown(records)
+                for group in _shown(records, true)
             ]
     return tuple(measures)
 
@@ -195,8 +196,8 @@ def _group(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
     )
 
 
-def _shown(sizes: dict[str, int]) -> list[str]:
-    """Groups that are large enough, in order; none where the attribute is not recorded at all."""
-    if set(sizes) <= {UNRECORDED}:
+def _shown(people: dict[str, int], true: dict[str, int]) -> list[str]:
+    """Groups large enough, in order; none where the attribute is not recorded at all."""
+    if set(people) <= {UNRECORDED}:
         return []
-    return sorted(group for group, size in sizes.items() if size >= SMALLEST)
+    return sorted(group for group in people if min(people[group], true[group]) >= SMALLEST)

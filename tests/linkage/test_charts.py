@@ -25,7 +25,15 @@ def test_quality_is_shown_at_each_threshold():
     assert "href" not in svg
 
 
-@pytest.mark.parametrize("dataset", datasets())
+def test_quality_of_passes_is_shown_pass_by_pass():
+    measures = (
+        Measure("all", "all", linked=10, true=12, both=10),
+        *(Measure("pass", str(number), linked=5, true=12, both=5) for number in (1, 2)),
+    )
+    assert {"all", "pass", "1", "2", "recall"} <= words(quality_chart(Quality("moj_dfe", measures)))
+
+
+@pytest.mark.parametrize("dataset", [each for each in datasets() if linkage_model(each).is_trained])
 def test_a_model_shows_every_comparison(dataset):
     model = linkage_model(dataset)
     assert set(model.comparisons) <= words(model_chart(model))

@@ -105,6 +105,7 @@ def test_without_labels_there_is_no_figure(settings):
     assert evaluate(settings, EDITION, "magistrates") is None
     assert evaluate(settings, EDITION, "cross_justice") is None
     assert evaluate(settings, EDITION, "mags_crown_cases") is None
+    assert evaluate(settings, EDITION, "moj_dfe") is None
 
 
 def test_what_a_source_holds_for_one_person_is_no_merit_of_the_linkage(
@@ -132,3 +133,45 @@ def test_what_a_source_holds_for_one_person_is_no_merit_of_the_linkage(
     assert evaluate(settings, EDITION, "prison").at("medium") == Measure(
         "all", "medium", linked=0, true=1, both=0
     )
+
+
+def test_passes_are_measured_one_by_one_and_together(
+    label, publish, publish_identities, settings, key_of
+):
+    # Pupils 1 to 4, with a year or two each; 1, 2 and 3 are known to the police, 1 twice.
+    years = [("p1", "2009/10"), ("p1", "2010/11"), ("p2", "2009/10"), ("p3", "2009/10")]
+    years += [("p4", "2009/10")]
+    publish_identities(
+        "npd_census",
+        sorted(
+            (
+                {"record_key": key_of("npd_census", *year), "pupil_matching_ref_key": year[0]}
+                for year in years
+            ),
+            key=lambda each: each["record_key"],
+        ),
+    )
+    label(
+        "npd_census",
+        pupil_matching_ref=[pupil for pupil, _ in years],
+        academic_year=[year for _, year in years],
+        person_id=[1, 1, 2, 3, 4],
+    )
+    label("pnc_subjects", subject_number=[*"abcdx"], person_id=[1, 1, 2, 3, 9])
+    links = [("p1", "b", 1), ("p2", "c", 2), ("p4", "x", 2)]
+    listed = ", ".join(
+        f"('{pupil}', '{key_of('pnc_subjects', subject)}', {number})"
+        for pupil, subject, number in links
+    )
+    publish(
+        "moj_dfe_links",
+        f"""select p as pupil_matching_ref_key, s as pnc_subjects_key, n::tinyint as pass_number
+        from (values {listed}) as t(p, s, n)""",
+    )
+    quality = evaluate(settings, EDITION, "moj_dfe")
+    # The second record of person 1 is no link that could be made beside the first.
+    assert quality.main == Measure("all", "all", linked=3, true=3, both=2)
+    assert quality.at("1", "pass") == Measure("pass", "1", linked=1, true=3, both=1)
+    assert quality.at("2", "pass") == Measure("pass", "2", linked=2, true=3, both=1)
+    assert quality.at("1", "up to pass").recall == pytest.approx(1 / 3)
+    assert quality.at("10", "up to pass") == Measure("up to pass", "10", linked=3, true=3, both=2)

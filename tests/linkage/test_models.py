@@ -6,18 +6,21 @@ import json
 import pytest
 import yaml
 
+from datafirst_platform.extracts.contracts import code_meanings
 from datafirst_platform.linkage import models
 from datafirst_platform.linkage.models import (
+    FOLDER,
     LEVELS,
     datasets,
     linkage_model,
     possible_pairs,
     trained_model,
 )
+from datafirst_platform.linkage.training import train
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
 
-@pytest.mark.parametrize("dataset", datasets())
+@pytest.mark.parametrize("dataset", [each for each in datasets() if linkage_model(each).is_trained])
 def test_every_dataset_has_reasons_falling_thresholds_and_a_current_model(dataset):
     model = linkage_model(dataset)
     assert model.description
@@ -36,9 +39,10 @@ def test_every_dataset_has_reasons_falling_thresholds_and_a_current_model(datase
 
 def test_kinds():
     assert datasets("within") == (
-        *("civil", "crown", "family", "magistrates", "oasys", "prison", "probation"),
+        *("civil", "crown", "family", "magistrates", "npd", "oasys", "pnc", "prison", "probation"),
     )
-    assert datasets("across") == ("cross_justice",)
+    assert datasets("across") == ("cross_justice", "pupils_offenders")
+    assert datasets("passes") == ("moj_dfe",)
     assert datasets("cases") == ("mags_crown_cases",)
     with pytest.raises(PlatformError, match="of kind 'within', not 'cases'"):
         linkage_model("crown", "cases")
@@ -120,3 +124,72 @@ def test_possible_pairs():
     assert possible_pairs([4]) == 6
     assert possible_pairs([4, 3]) == 12
     assert possible_pairs([2, 3, 4]) == 26
+
+
+@pytest.fixture
+def pass_settings(tmp_path, monkeypatch):
+    """The settings of passes, altered; what is wrong with them."""
+
+    def altered(change):
+        raw = yaml.safe_load((FOLDER / "moj_dfe.yaml").read_text())
+        change(raw)
+        (tmp_path / "moj_dfe.yaml").write_text(yaml.safe_dump(raw))
+        with pytest.raises(PlatformError) as refused:
+            linkage_model("moj_dfe")
+        return str(refused.value)
+
+    monkeypatch.setattr(models, "FOLDER", tmp_path)
+    models._read.cache_clear()
+    yield altered
+    models._read.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw.pop("passes"), "it lacks passes"),
+        (lambda raw: raw.update(passes=[]), "passes: there is none"),
+        (lambda raw: raw.update(thresholds={}), "thresholds: passes have no such field"),
+        (lambda raw: raw.update(dataset="crown"), "dataset: it calls itself 'crown'"),
+        (lambda raw: raw["members"].append("crown"), "members: passes join two datasets"),
+        (lambda raw: raw["passes"][2].pop("reason"), "passes, 3: it lacks reason"),
+        (lambda raw: raw["passes"][2].update(number=9), "passes, 3, number: passes are numbered"),
+        (lambda raw: raw["passes"][0].update(weight=1), "passes, 1, weight: no such field"),
+        (
+            lambda raw: raw["passes"][3]["agree_on"].append("shoe_size"),
+            "passes, 4, agree_on: no key part 'shoe_size'",
+        ),
+        (
+            lambda raw: raw["passes"][6]["and_one_of"].append(["shoe_size"]),
+            "passes, 7, and_one_of: no key part 'shoe_size'",
+        ),
+        (
+            lambda raw: raw["passes"][0].update(unless_known_to_differ=["sex"]),
+            "passes, 1, unless_known_to_differ: sex is agreed on",
+        ),
+    ],
+)
+def test_passes_that_are_not_valid_are_refused_by_file_and_field(pass_settings, change, message):
+    told = pass_settings(change)
+    assert told.startswith("moj_dfe.yaml is not valid")
+    assert message in told
+
+
+def test_datasets_that_may_not_be_joined_are_not_joined_by_passes_either(pass_settings):
+    told = pass_settings(lambda raw: raw.update(members=["npd", "crown"]))
+    assert "npd" in told
+    assert "crown" in told
+
+
+def test_passes_are_released_by_the_numbers_and_words_of_the_settings():
+    released = code_meanings("link_passes_moj_dfe", "description")
+    assert dict(released) == {
+        str(each.number): each.description for each in linkage_model("moj_dfe").passes
+    }
+
+
+def test_passes_need_no_training(settings):
+    with pytest.raises(PlatformError, match="ordered passes: there is nothing to train"):
+        train(settings, "2025", "moj_dfe")
+    with pytest.raises(PlatformError, match="nothing to train"):
+        trained_model(linkage_model("moj_dfe"))
