@@ -248,7 +248,14 @@ def _line(fields: Sequence[str]) -> str:
 
 
 def _canonical(column: Column, at: str) -> str:
-    """A key column as text that is the same for the same key: 07 and 7 are one integer."""
+    """A key column as text that is the same for the same key: 07 and 7 are one integer.
+
+    Args:
+        column: of a key.
+        at: SQL for its text, or for the day of a date.
+    """
+    if column.type == "date":
+        return f"cast({at} as varchar)"
     return at if column.type == "string" else f"cast(try_cast({at} as bigint) as varchar)"
 
 
@@ -263,7 +270,7 @@ def _judging_query(contract: Contract, scan: _Scan, at: int, failing: Sequence[s
     given = ", ".join(f"nullif({name(each.name)}, '') as {_given(each)}" for each in columns)
     dates = "".join(f"{_date(each)} as {_value(each)}, " for each in columns if each.type == "date")
     parts = " || '|' || ".join(
-        _canonical(contract.column(key), _given(contract.column(key)))
+        _canonical(contract.column(key), _value(contract.column(key)))
         for key in contract.primary_key
     )
     # Rows of another width: the reader fills up with NULL what is too short.

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from landed_rows import Landing, as_csv, booking, case, charge, offence, prisoner
+from landed_rows import Landing, as_csv, booking, case, charge, offence, prisoner, row_of
 
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.extracts.extraction import extract_source
@@ -179,6 +179,31 @@ def test_copies_go_and_rows_that_claim_one_key_all_go(landing):
         (4, "duplicate_key", "case_id, defendant_id"),
         (5, "duplicate_key", "case_id, defendant_id"),
         (6, "duplicate_row", None),
+    ]
+
+
+def test_a_day_may_be_part_of_the_key(landing):
+    plans = [
+        row_of(
+            "csc_cpp_episodes",
+            la_code="330",
+            la_child_id="7",
+            cpp_start_date=day,
+            initial_category=category,
+        )
+        for day, category in [
+            ("2010-03-01", "NEG"),
+            ("2012-03-01", "NEG"),
+            ("2012-03-01", "EMO"),
+            ("2012-02-30", "NEG"),
+        ]
+    ]
+    landing.deliver({"csc_cpp_episodes": plans}, source="csc")
+    key = "la_code, la_child_id, cpp_start_date"
+    assert reasons(extract_source(landing.settings, "2025", "csc"), "csc_cpp_episodes") == [
+        (2, "duplicate_key", key),
+        (3, "duplicate_key", key),
+        (4, "bad_date", "cpp_start_date"),
     ]
 
 
