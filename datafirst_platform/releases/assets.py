@@ -63,11 +63,11 @@ def _materialized(built: Release) -> dg.MaterializeResult:
                     for table in manifest["tables"]
                 }
             ),
-            **(
-                {"members": dg.MetadataValue.json(manifest["members"])}
-                if "members" in manifest
-                else {}
-            ),
+            **{
+                told: dg.MetadataValue.json(manifest[told])
+                for told in ("members", "permissions")
+                if told in manifest
+            },
             **_charts(built),
             "inputs": dg.MetadataValue.json(manifest["inputs"]),
             "gates": dg.MetadataValue.md(

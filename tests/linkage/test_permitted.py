@@ -49,6 +49,11 @@ def test_cases_are_joined_under_the_same_table(settings_with):
         settings_with("mags_crown_cases", members=["crown", "npd"])
 
 
+def test_passes_are_joined_under_the_same_table(settings_with):
+    with pytest.raises(PlatformError, match="crown and npd may not be joined"):
+        settings_with("moj_dfe", members=["npd", "crown"])
+
+
 def test_a_permission_withdrawn_stops_the_linkage(settings_with, monkeypatch, tmp_path):
     raw = yaml.safe_load(permissions.PERMISSIONS.read_text())
     raw["permissions"] = [
