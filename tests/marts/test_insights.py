@@ -910,6 +910,29 @@ def test_cases_take_as_long_as_published(figures):
     assert medians["crown", 2023] == pytest.approx(374, rel=0.2)
 
 
+def test_family_cases_take_as_long_and_stand_as_published(figures):
+    rows = {(row["case_type"], row["case_year"]): row for row in figures["family_case_durations"]}
+    # 47 weeks on average to the final order in private law, in the second quarter of 2023.
+    assert rows[PRIVATE, 2023]["mean_weeks"] == pytest.approx(47, rel=0.2)
+    # Before most divorces went online, and were no longer recorded here.
+    divorces, violence = (
+        sum(rows[kind, year]["cases_received"] for year in range(2013, 2018))
+        for kind in ("Divorce", "Family Law Act (domestic violence)")
+    )
+    assert divorces / violence == pytest.approx(110_770 / 31_604, rel=0.2)
+
+
+def test_respondents_are_at_the_criminal_courts_more_often_than_applicants(figures):
+    share = {
+        row["subgroup_value"]: row["share_linked"]
+        for row in figures["family_and_criminal_courts"]
+        if row["population"] == FAMILY and row["share_linked"] is not None
+    }
+    assert share["respondent"] > share["applicant"]
+    assert share["male"] > share["female"]
+    assert Decimal("0.03") < share["All"] < Decimal("0.3")
+
+
 def test_most_people_under_sentence_are_found_at_the_courts(figures):
     share = {
         (row["source_dataset"], row["linked_dataset"]): row["share_of_people"]
