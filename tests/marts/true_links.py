@@ -17,10 +17,12 @@ PEOPLE_OF = {
     "family": "familyman_parties",
     "civil": "caseman_parties",
 }
+PUPILS, SUBJECTS = "npd_census", "pnc_subjects"
+"""Who is linked by passes, and with no other dataset."""
 
 
 def publish_true_links(settings: Settings, edition: str) -> None:
-    """Publish people of each dataset and of all, and linked cases, for extracts that stand."""
+    """Publish people of each dataset and of all, and what is linked, for extracts that stand."""
     with connect(settings) as connection:
         define_pseudonym(connection, scope_key(settings, "records"))
         for dataset, table in PEOPLE_OF.items():
@@ -40,6 +42,8 @@ def publish_true_links(settings: Settings, edition: str) -> None:
                 20::decimal(6,2) as match_weight, 1::decimal(5,4) as match_probability
             from {_truth(settings, edition, "mags_crown_cases")}""",
         )
+        _publish(settings, edition, "pnc_people", _people(settings, edition, SUBJECTS))
+        _publish(settings, edition, "moj_dfe_links", _pupils(settings, edition))
 
 
 def _publish(settings: Settings, edition: str, table: str, query: str) -> None:
@@ -65,6 +69,22 @@ def _people(settings: Settings, edition: str, table: str) -> str:
         from (select {_key(table)} as record_key, person_id from {_truth(settings, edition, table)})
         semi join {parquet(accepted.path)} using (record_key)
         where person_id > 0"""
+
+
+def _pupils(settings: Settings, edition: str) -> str:
+    """SQL for each pupil who has a police record, with one record of it."""
+    pupil, subject = contracts()[PUPILS].column("pupil_matching_ref"), f"{SUBJECTS}_key"
+    return f"""select {pupil.content_name}, min({subject}) as {subject}, 1::tinyint as pass_number
+        from (
+            select distinct person_id,
+                pseudonym({text(f"{pupil.domain}|")} || {pupil.name}) as {pupil.content_name}
+            from {_truth(settings, edition, PUPILS)}
+        ) inner join (
+            select person_id, {_key(SUBJECTS)} as {subject}
+            from {_truth(settings, edition, SUBJECTS)}
+        ) using (person_id)
+        where person_id > 0
+        group by {pupil.content_name}"""
 
 
 def _key(table: str) -> str:

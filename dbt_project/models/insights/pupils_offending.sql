@@ -63,7 +63,6 @@ absentees as (
         pupil_id_hash,
         max(case when is_persistent_absentee then 1 else 0 end) as place
     from absence
-    where is_persistent_absentee is not null
     group by pupil_id_hash
 ),
 
@@ -102,7 +101,8 @@ cared_for as (
     group by pupil_id_hash
 ),
 
--- A pupil stands once in every kind of subgroup, under what comes closest to the state.
+-- A pupil stands once in every kind of subgroup, under what comes closest to the state. What is not
+-- known stands with the commonest: a rest too small to be told would hide another group with it.
 described as (
     select
         pupils.pupil_id_hash,
@@ -115,11 +115,8 @@ described as (
             when 1 then 'SEN support'
             else 'no special need'
         end as special_needs,
-        case absentees.place
-            when 1 then 'persistently absent'
-            when 0 then 'never persistently absent'
-            else 'absence not known'
-        end as persistent_absence,
+        case absentees.place when 1 then 'persistently absent' else 'not persistently absent' end
+            as persistent_absence,
         case excluded.place
             when 2 then 'permanently excluded'
             when 1 then 'suspended'
@@ -133,10 +130,10 @@ described as (
         end as social_care,
         case
             when offenders.estimated_offender_id is null then null
-            when offenders.age_at_first_offence is null then 'age not known'
+            when offenders.age_at_first_offence <= 12 then '10 to 12'
             when offenders.age_at_first_offence < 18
                 then cast(offenders.age_at_first_offence as varchar)
-            else '18 and over'
+            else '18 and over, or not known'
         end as age_at_first_offence,
         case when offenders.estimated_offender_id is null then 0 else 1 end as is_offender,
         coalesce(offenders.is_serious, 0) as is_serious,
@@ -172,8 +169,7 @@ wanted as (
         ('special_needs', 'SEN support'),
         ('special_needs', 'no special need'),
         ('persistent_absence', 'persistently absent'),
-        ('persistent_absence', 'never persistently absent'),
-        ('persistent_absence', 'absence not known'),
+        ('persistent_absence', 'not persistently absent'),
         ('exclusion', 'permanently excluded'),
         ('exclusion', 'suspended'),
         ('exclusion', 'never excluded'),
@@ -181,16 +177,13 @@ wanted as (
         ('social_care', 'on a protection plan'),
         ('social_care', 'in need'),
         ('social_care', 'no social care'),
-        ('age_at_first_offence', '10'),
-        ('age_at_first_offence', '11'),
-        ('age_at_first_offence', '12'),
+        ('age_at_first_offence', '10 to 12'),
         ('age_at_first_offence', '13'),
         ('age_at_first_offence', '14'),
         ('age_at_first_offence', '15'),
         ('age_at_first_offence', '16'),
         ('age_at_first_offence', '17'),
-        ('age_at_first_offence', '18 and over'),
-        ('age_at_first_offence', 'age not known')
+        ('age_at_first_offence', '18 and over, or not known')
     ) as subgroups (subgroup, subgroup_value)
 ),
 

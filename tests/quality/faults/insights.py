@@ -74,7 +74,7 @@ FAULTS = {
         ),
         boys_offend_more_as_published=whole(cautioned_or_sentenced="100"),
         first_offences_peak_as_published=whole(
-            cautioned_or_sentenced="case subgroup_value when '10' then 500 else 100 end"
+            cautioned_or_sentenced="case subgroup_value when '17' then 500 else 100 end"
         ),
     ),
     "insights/repeat_custody": disclosed(

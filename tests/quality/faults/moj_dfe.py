@@ -126,7 +126,7 @@ FAULTS = {
         "care_begins_with_a_start": everywhere(rne="'P'"),
         "reasons_go_with_ends": everywhere(dec=BEFORE, rec="null"),
         "what_goes_on_goes_on": """
-            select t.* replace ('X1' as rec, decom + time as dec)
+            select t.* replace ('X1' as rec, decom + time::integer as dec)
             from {t} as t, (select unnest(range(1, 200)) as time)""",
         "foster_care_leads": everywhere(placement_type="'K2'"),
         "needs_are_those_of_care": everywhere(category_of_need="'N9'"),
