@@ -98,7 +98,7 @@ def _schema(model: LinkageModel, part: str) -> list[ColumnSchema]:
                 )
                 for member in model.members
             ),
-            ColumnSchema("pass_number", "TINYINT", "Pass that found the pair, 1 the strictest"),
+            ColumnSchema("pass_number", "SMALLINT", "Pass that found the pair, 1 the strictest"),
         ]
     return [
         column

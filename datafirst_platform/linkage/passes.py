@@ -57,7 +57,7 @@ def link_passes(settings: Settings, edition: str, dataset: str) -> Linked:
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         prepare(settings, connection, edition, model)
         _tell_forms(connection)
-        connection.execute("create temp table linked (l integer, r integer, pass_number tinyint)")
+        connection.execute("create temp table linked (l integer, r integer, pass_number smallint)")
         counts: Counts = {}
         for each in model.passes:
             counts |= _pass(connection, each)
@@ -95,7 +95,7 @@ def _pass(connection: duckdb.DuckDBPyConnection, each: Pass) -> Counts:
         from candidates"""
     )
     connection.execute(
-        "insert into linked select l, r, ?::tinyint from judged where is_only", [each.number]
+        "insert into linked select l, r, ?::smallint from judged where is_only", [each.number]
     )
     linked, ambiguous = connection.execute(
         "select count(*) filter (is_only), count(*) filter (not is_only) from judged"

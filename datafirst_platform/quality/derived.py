@@ -355,7 +355,12 @@ def of_edges(model: LinkageModel) -> Derived:
         closed(columns),
         *(rule for end in _ENDS for rule in _given_pseudonym(end, form)),
         *_weights(model),
-        _something_found(model, tables),
+        # Some sources hold next to nobody twice: there a model learns from what they hold for one.
+        *(
+            []
+            if all(each.of_one_person for each in model.sessions)
+            else [_something_found(model, tables)]
+        ),
         _as_counted(model),
         none_found(
             "each_pair_once",

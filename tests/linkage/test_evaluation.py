@@ -165,7 +165,7 @@ def test_passes_are_measured_one_by_one_and_together(
     )
     publish(
         "moj_dfe_links",
-        f"""select p as pupil_matching_ref_key, s as pnc_subjects_key, n::tinyint as pass_number
+        f"""select p as pupil_matching_ref_key, s as pnc_subjects_key, n::smallint as pass_number
         from (values {listed}) as t(p, s, n)""",
     )
     quality = evaluate(settings, EDITION, "moj_dfe")

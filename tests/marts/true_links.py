@@ -74,7 +74,7 @@ def _people(settings: Settings, edition: str, table: str) -> str:
 def _pupils(settings: Settings, edition: str) -> str:
     """SQL for each pupil who has a police record, with one record of it."""
     pupil, subject = contracts()[PUPILS].column("pupil_matching_ref"), f"{SUBJECTS}_key"
-    return f"""select {pupil.content_name}, min({subject}) as {subject}, 1::tinyint as pass_number
+    return f"""select {pupil.content_name}, min({subject}) as {subject}, 1::smallint as pass_number
         from (
             select distinct person_id,
                 pseudonym({text(f"{pupil.domain}|")} || {pupil.name}) as {pupil.content_name}
