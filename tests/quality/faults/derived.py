@@ -33,11 +33,14 @@ def _shuffled(suite):
 
 
 def strangers_linked(suite):
-    """Everybody linked to whoever comes next in the list."""
-    other = suite.columns[1]
-    order = f"over (order by {other})"
-    moved = f"coalesce(lead({other}) {order}, first_value({other}) {order})"
-    return f"select * replace ({moved} as {other}) from {{t}}"
+    """Everybody of the first dataset linked to whoever comes along in the second."""
+    own, other, number = suite.columns
+    one, two = _extracts(suite)
+    return f"""
+        with one as (select {own}, row_number() over () as place from {{{one}}} group by {own}),
+            two as (select record_key, row_number() over () - 1 as place from {{{two}}})
+        select {own}, record_key as {other}, 1::smallint as {number}
+        from one inner join two on one.place % (select count(*) from two) = two.place"""
 
 
 def protected(suite):
