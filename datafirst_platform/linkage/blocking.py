@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from datafirst_platform.linkage.models import BlockingRule
-from datafirst_platform.linkage.standardise import KEY_PARTS
+from datafirst_platform.linkage.standardise import BESIDE, KEY_PARTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,11 +42,15 @@ def block(
     reached = np.zeros(ids, dtype=bool)
     member = "member" if members > 1 else "0::utinyint"
     blocks: list[Ints] = []
+    listed: list[Ints] = []
     found = []
     for rule in rules:
+        source = "tuples"
+        if BESIDE in rule.agree_on:
+            source = f"(select * replace (unnest({BESIDE}) as {BESIDE}) from tuples)"
         columns = connection.execute(
             f"""select * from (select id, {member} as member, {key_sql(rule.agree_on)} as key
-            from tuples) where key is not null"""
+            from {source}) where key is not null"""
         ).fetchnumpy()
         at = np.asarray(columns["id"])
         reached[at] = True
@@ -60,9 +64,18 @@ def block(
         for earlier in blocks:
             new = (earlier[left] != earlier[right]) | (earlier[left] < 0)
             left, right = left[new], right[new]
-        found.append((np.minimum(left, right), np.maximum(left, right)))
-        blocks.append(np.full(ids, -1, dtype=np.int32))
-        blocks[-1][at] = block_of
+        left, right = np.minimum(left, right), np.maximum(left, right)
+        for pairs in listed:
+            new = ~np.isin(left.astype(np.int64) * ids + right, pairs)
+            left, right = left[new], right[new]
+        if BESIDE in rule.agree_on:
+            # A tuple stands in a block for each name beside it: two may meet in several.
+            listed.append(np.unique(left.astype(np.int64) * ids + right))
+            left, right = listed[-1] // ids, listed[-1] % ids
+        else:
+            blocks.append(np.full(ids, -1, dtype=np.int32))
+            blocks[-1][at] = block_of
+        found.append((left, right))
     arrays = pa.table(
         {
             "match_key": np.repeat(

@@ -38,7 +38,7 @@ from datafirst_platform.linkage.scoring import (
     score_candidates,
     thresholds_of,
 )
-from datafirst_platform.linkage.standardise import ADDRESS, define_macros
+from datafirst_platform.linkage.standardise import ADDRESS, BESIDE, define_macros
 from datafirst_platform.safe_errors import NotReady, values_withheld
 from datafirst_platform.settings import Settings
 
@@ -173,7 +173,12 @@ def prepare(
     """Make `records` and `tuples` of a linkage of people; the number of tuples of each member."""
     define_macros(connection, edition)
     members = members_of(settings, edition, model)
-    return load_records(connection, members, addresses=model.compares(ADDRESS))
+    return load_records(
+        connection,
+        members,
+        addresses=model.compares(ADDRESS),
+        beside=model.compares(BESIDE),
+    )
 
 
 def _records(connection: duckdb.DuckDBPyConnection) -> _Records:

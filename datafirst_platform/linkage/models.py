@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from datafirst_platform.extracts.permissions import linkage_permissions
-from datafirst_platform.linkage.standardise import CLEANED, KEY_PARTS, TOLD_TOGETHER
+from datafirst_platform.linkage.standardise import BESIDE, CLEANED, KEY_PARTS, TOLD_TOGETHER
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
 FOLDER = Path(__file__).with_name("models")
@@ -60,6 +60,20 @@ class Evidence:
     table: str
     fills: tuple[str, ...]
     varies: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Who stands beside a member's people: a table of the cases they have a part in.
+
+    Attributes:
+        table: its contract; a row names a person by the source's own id, as the member's table
+            does, and belongs to the row of a case.
+        reason: what it adds.
+    """
+
+    table: str
     reason: str
 
 
@@ -121,6 +135,7 @@ class LinkageModel:
         description: what is linked.
         members: the contract (within), or the datasets (across, cases, passes).
         evidence: further tables of the contract's source; only within.
+        beside: who stands beside whom; only within, None where nothing tells.
         comparisons: name to levels, as Splink's settings have them.
         blocking: which pairs are scored.
         thresholds: level to the match weight from which a pair links.
@@ -139,6 +154,7 @@ class LinkageModel:
     description: str
     members: tuple[str, ...]
     evidence: tuple[Evidence, ...]
+    beside: Beside | None
     comparisons: Mapping[str, Sequence[Mapping[str, Any]]]
     blocking: tuple[BlockingRule, ...]
     thresholds: Mapping[str, float]
@@ -235,6 +251,7 @@ def _read(dataset: str) -> LinkageModel:
             )
             for each in raw.get("evidence", ())
         ),
+        beside=Beside(**raw["beside"]) if raw.get("beside") else None,
         comparisons=comparisons,
         blocking=tuple(
             BlockingRule(
@@ -259,7 +276,7 @@ def _read(dataset: str) -> LinkageModel:
         people=raw.get("people"),
         trained_from=_digest(
             [raw["members"], comparisons, training]
-            + ([raw["evidence"]] if raw.get("evidence") else [])
+            + [raw[each] for each in ("evidence", "beside") if raw.get(each)]
         ),
         digest=_digest([raw, comparisons, [rules[rule] for rule in raw["blocking"]]]),
     )
@@ -277,6 +294,7 @@ def _read_passes(path: Path, raw: Mapping[str, Any]) -> LinkageModel:
         description=raw["description"],
         members=tuple(raw["members"]),
         evidence=(),
+        beside=None,
         comparisons={},
         blocking=(),
         thresholds={},
@@ -449,6 +467,7 @@ def _faults(
     reasons += [(f"blocking rule {each}", rules[each]) for each in raw["blocking"]]
     reasons += [(f"training session {each.get('name')}", each) for each in sessions]
     reasons += [(f"evidence {each.get('table')}", each) for each in raw.get("evidence", ())]
+    reasons += [("beside", raw["beside"])] if raw.get("beside") else []
     faults += [f"{what} gives no reason" for what, stated in reasons if not stated.get("reason")]
     if raw["kind"] != "cases":
         keys = [*(rules[each] for each in raw["blocking"]), *sessions]
@@ -465,8 +484,13 @@ def _faults(
         for field in (*each.get("fills", ()), *each.get("varies", ()))
         if field not in CLEANED
     ]
-    if raw.get("evidence") and raw["kind"] != "within":
-        faults.append("evidence is of a dataset linked within")
+    faults += [
+        f"{each} is of a dataset linked within"
+        for each in ("evidence", "beside")
+        if raw.get(each) and raw["kind"] != "within"
+    ]
+    if BESIDE in {part for session in sessions for part in session.get("agree_on", ())}:
+        faults.append("a training session cannot agree on who stands beside")
     estimated = [each for session in sessions for each in session["estimates"]]
     faults += [
         f"training estimates {each} {estimated.count(each)} times"

@@ -22,6 +22,7 @@ from datafirst_platform.linkage.clusters import joined
 from datafirst_platform.linkage.models import Evidence, LinkageModel, linkage_model
 from datafirst_platform.linkage.standardise import (
     ADDRESS,
+    BESIDE_FIELDS,
     CLEANED,
     FIELDS,
     clean_query,
@@ -42,15 +43,18 @@ class Member:
     Attributes:
         people: one row a record of a person.
         evidence: further tables of the same source, with what each adds.
+        beside: the table that tells who stands beside whom, if any.
     """
 
     people: TableVersion
     evidence: tuple[tuple[Evidence, TableVersion], ...]
+    beside: TableVersion | None = None
 
     @property
     def versions(self) -> tuple[TableVersion, ...]:
         """All tables read, those of people first."""
-        return (self.people, *(version for _, version in self.evidence))
+        beside = (self.beside,) if self.beside else ()
+        return (self.people, *(version for _, version in self.evidence), *beside)
 
 
 def members_of(settings: Settings, edition: str, model: LinkageModel) -> list[Member]:
@@ -73,6 +77,7 @@ def members_of(settings: Settings, edition: str, model: LinkageModel) -> list[Me
         Member(
             identities(model.members[0]),
             tuple((each, identities(each.table)) for each in model.evidence),
+            identities(model.beside.table) if model.beside else None,
         )
     ]
 
@@ -80,12 +85,17 @@ def members_of(settings: Settings, edition: str, model: LinkageModel) -> list[Me
 def tables_of(model: LinkageModel) -> tuple[str, ...]:
     """The contracts whose identities a linkage of people reads."""
     if model.kind == "within":
-        return (*model.members, *(each.table for each in model.evidence))
+        beside = (model.beside.table,) if model.beside else ()
+        return (*model.members, *(each.table for each in model.evidence), *beside)
     return tuple(table for member in model.members for table in tables_of(linkage_model(member)))
 
 
 def load_records(
-    connection: duckdb.DuckDBPyConnection, members: Sequence[Member], *, addresses: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    members: Sequence[Member],
+    *,
+    addresses: bool = False,
+    beside: bool = False,
 ) -> list[int]:
     """Make `records` (id, member, record_key, tuple), `tuples` (id, member, `FIELDS`), `nodes`.
 
@@ -104,6 +114,7 @@ def load_records(
         connection: with `define_macros`.
         members: what to read.
         addresses: whether addresses are compared, and so read.
+        beside: whether `tuples` get `BESIDE_FIELDS`; of one member only.
 
     Returns:
         The number of tuples of each member.
@@ -139,6 +150,8 @@ def load_records(
         f"""create or replace temp table tuples as
         select id, member, {", ".join(FIELDS)} from ({derive_query(distinct)})"""
     )
+    if beside:
+        _stand_beside(connection, members[0])
     _bind(connection, spare)
     for table in ("standard", "firsts", "placed"):
         connection.execute(f"drop table {table}")
@@ -215,6 +228,43 @@ def _load(
             record_key, person, {kept}, {content} from forms"""
     )
     return int(connection.execute("select count(*) from forms").fetchall()[0][0])
+
+
+def _stand_beside(connection: duckdb.DuckDBPyConnection, member: Member) -> None:
+    """Give `tuples` the `BESIDE_FIELDS`.
+
+    Raises:
+        PlatformError: the settings do not say who stands beside whom.
+    """
+    contract = contracts()[member.beside.key.table] if member.beside else None
+    if member.beside is None or contract is None or contract.source_person is None:
+        msg = f"Nothing says who stands beside the people of {member.people.key} (`beside`)."
+        raise PlatformError(msg)
+    case, person = name(f"{contract.parent}_key"), name(str(contract.source_person.content_name))
+    beside, kin, cases = BESIDE_FIELDS
+    connection.execute(
+        f"""create or replace temp table tuples as
+        with roles as (
+            select distinct {case} as held_in, {person} as person
+            from {parquet(member.beside.path)}),
+        parts as (
+            select tuple, held_in, roles.person, surname,
+                case when surname is not null and forename1 is not null
+                    then hash(surname, forename1) end as known_as
+            from placed inner join standard using (id)
+                inner join roles on placed.person = roles.person),
+        others as (
+            select own.tuple, list(distinct other.known_as) as {beside},
+                coalesce(list(distinct other.known_as) filter (own.surname = other.surname), [])
+                    as {kin},
+                list(distinct hash(own.held_in)) as {cases}
+            from parts as own inner join parts as other
+                on own.held_in = other.held_in and own.person <> other.person
+            where other.known_as is not null
+            group by own.tuple)
+        select tuples.*, {beside}, {kin}, {cases}
+        from tuples left join others on tuples.id = others.tuple"""
+    )
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, table: str, fields: Sequence[str]) -> None:

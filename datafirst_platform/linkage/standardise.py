@@ -51,8 +51,16 @@ _DERIVED = {
 FIELDS = (*CLEANED, *_DERIVED)
 """Columns of a standard record after its key."""
 
+BESIDE = "beside"
+BESIDE_FIELDS = (BESIDE, "beside_kin", "cases")
+"""Lists of hashes, columns of a standard record where the settings say who stands beside whom: the
+names of those who do in a person's cases, those of the person's own surname among them, and the
+cases. NULL where nobody does."""
+
 KEY_PARTS = {
     **{field: field for field in FIELDS},
+    # Of a list each entry is a key of its own.
+    BESIDE: BESIDE,
     # Of the full form: Bill and William begin alike.
     "forename_initial": "left(forename_full, 1)",
     "surname_start": "left(surname, 2)",
@@ -79,6 +87,9 @@ of another year than the name."""
 
 _JUNK_NAMES = (
     "NOT ENTERED",
+    "BABY",
+    "BABY BOY",
+    "BABY GIRL",
     "NOT KNOWN",
     "NAME NOT KNOWN",
     "UNKNOWN",

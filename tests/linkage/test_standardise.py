@@ -78,6 +78,20 @@ def test_postcodes(engine, supplied, cleaned):
     assert value(engine, "select std_postcode(compact(?::varchar))", supplied) == cleaned
 
 
+@pytest.mark.parametrize(
+    ("supplied", "cleaned"),
+    [
+        ("14 Harbour Street", "14 HARBOUR STREET"),
+        ("Flat 2,  14a Harbour St.", "FLAT 2 14A HARBOUR ST"),
+        ("No fixed abode", None),
+        ("rowan1@example.org", None),
+        ("", None),
+    ],
+)
+def test_addresses(engine, supplied, cleaned):
+    assert value(engine, "select std_address(?::varchar)", supplied) == cleaned
+
+
 @settings(max_examples=60, deadline=None)
 @given(year=years, serial=serials)
 def test_every_form_of_a_pnc_reads_as_the_same_number(engine, year, serial):
