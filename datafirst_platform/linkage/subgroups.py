@@ -101,46 +101,46 @@ def groups_of_people(connection: duckdb.DuckDBPyConnection, *, across: bool) -> 
         connection: with both tables.
         across: whether only pairs across members count.
     """
-    _group(connection, "labelled")
+    alike = {"true_ends": ["person_id"]}
+    for level in LEVELS:
+        alike[f"linked_{level}"] = [f"person_{level}"]
+        alike[f"both_{level}"] = ["person_id", f"person_{level}"]
+    # Person ids are long; integers sort several times faster.
+    coded = ", ".join(
+        f"hash({each}) as {each}" for each in ("person_id", *(f"person_{it}" for it in LEVELS))
+    )
+    _group(connection, f"(select record_key, member, {coded} from labelled)")
+    ends = ", ".join(f"{_others(by, across=across)} as {end}" for end, by in alike.items())
+    counted = connection.execute(
+        f"""select {", ".join(ATTRIBUTES)}, count(distinct person_id),
+            {", ".join(f"sum({end})::bigint" for end in alike)}
+        from (select person_id, {", ".join(ATTRIBUTES)}, {ends} from grouped)
+        group by grouping sets ({", ".join(f"({each})" for each in ATTRIBUTES)})"""
+    ).fetchall()
     measures = []
-    for attribute in ATTRIBUTES:
-        people = dict(
-            connection.execute(
-                f"select {attribute}, count(distinct person_id) from grouped group by all"
-            ).fetchall()
-        )
-
-        def ends(by: Sequence[str], attribute: str = attribute) -> dict[str, int]:
-            return _ends(connection, attribute, by, across=across)
-
-        true = ends(["person_id"])
-        for level in LEVELS:
-            linked = ends([f"person_{level}"])
-            both = ends(["person_id", f"person_{level}"])
+    for at, attribute in enumerate(ATTRIBUTES):
+        found = {row[at]: row[len(ATTRIBUTES) :] for row in counted if row[at] is not None}
+        people = {group: figures[0] for group, figures in found.items()}
+        true = {group: figures[1] for group, figures in found.items()}
+        for place, level in enumerate(LEVELS):
             measures += [
-                Measure(f"{attribute}: {group}", level, linked[group], true[group], both[group])
+                Measure(
+                    f"{attribute}: {group}",
+                    level,
+                    linked=found[group][2 + 2 * place],
+                    true=true[group],
+                    both=found[group][3 + 2 * place],
+                )
                 for group in _shown(people, true)
             ]
     return tuple(measures)
 
 
-def _ends(
-    connection: duckdb.DuckDBPyConnection, attribute: str, by: Sequence[str], *, across: bool
-) -> dict[str, int]:
-    """Ends of pairs by group, of records alike in the columns: from the sizes of clusters."""
+def _others(by: Sequence[str], *, across: bool) -> str:
+    """SQL for how many other records a record is alike with in the columns."""
     alike = ", ".join(by)
-    own, apart = "1", ""
-    if across:
-        own, apart = f"sum(count(*)) over (partition by {alike}, member)", ", member"
-    counted = connection.execute(
-        f"""select own, sum(records * (alike - less))::bigint
-        from (
-            select {attribute} as own, count(*) as records,
-                sum(count(*)) over (partition by {alike}) as alike, {own} as less
-            from grouped group by {alike}, {attribute}{apart}
-        ) group by own"""
-    ).fetchall()
-    return dict(counted)
+    less = f"count(*) over (partition by {alike}, member)" if across else "1"
+    return f"count(*) over (partition by {alike}) - {less}"
 
 
 def groups_of_links(
