@@ -9,6 +9,7 @@ Color Universal Design, 2008), never by colour alone. The same file gives the sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +79,8 @@ PUBLISHED_OFFENDING = {"Cautioned or sentenced": 0.047, "For serious violence": 
 
 _BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000"
 _COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _BLACK)
+_SHAPES = ("circle", "square", "triangle-up", "cross", "triangle-down")
+"""The diamond is left to what is published."""
 _COURTS = {"magistrates": "magistrates' courts", "crown": "Crown Court"}
 _SUBGROUPS = {"sex": "sex", "ethnicity_group": "ethnicity", "age_band": "age"}
 _ALL_RELEASES, _A_YEAR = "all releases", 12
@@ -336,7 +339,9 @@ def _family_case_durations(rows: Sequence[Row]) -> Chart | None:
     colour = alt.Color(
         "type:N", scale=alt.Scale(domain=kinds, range=list(_COLOURS[: len(kinds)])), **named
     )
-    shape = alt.Shape("type:N", scale=alt.Scale(domain=kinds), **named)
+    shape = alt.Shape(
+        "type:N", scale=alt.Scale(domain=kinds, range=list(_SHAPES[: len(kinds)])), **named
+    )
     base = alt.Chart(alt.Data(values=shown)).encode(x=x, y=y, color=colour)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(shape=shape)
     marks = (
@@ -377,6 +382,7 @@ def _family_and_criminal_courts(rows: Sequence[Row]) -> Chart | None:
     if not shown:
         return None
     panels, told = [], []
+    most = min(1.0, math.ceil(10 * max(float(row[_LINKED]) for row in shown)) / 10)
     for population, elsewhere in _OTHER_COURTS.items():
         entries = [
             _bar(_SUBGROUP_OF_COURTS[row["subgroup"]].format(row["subgroup_value"]), row[_LINKED])
@@ -385,7 +391,7 @@ def _family_and_criminal_courts(rows: Sequence[Row]) -> Chart | None:
         ]
         if entries:
             heading = f"People of the {population} found at the {elsewhere}"
-            panels.append(_bars(entries, heading, "people", "share found there"))
+            panels.append(_bars(entries, heading, "people", "share found there", most))
             told.append(f"{heading}: {_listed(entries)}")
     withheld = sorted(
         f"{row['population']}, {_SUBGROUP_OF_COURTS[row['subgroup']].format(row['subgroup_value'])}"
