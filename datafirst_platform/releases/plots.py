@@ -458,8 +458,9 @@ def _pupils_offending(rows: Sequence[Row]) -> Chart | None:
         f"{_listed(by_group)}. By age at the first offence, in all pupils: {_listed(by_age)}."
         + _withheld(withheld)
     )
+    # Published figures, and what their ticks mean, are in the first part alone.
     return _chart(
-        alt.vconcat(*panels, spacing=18),
+        alt.vconcat(*panels, spacing=18).resolve_scale(color="independent"),
         "Pupils who were cautioned or sentenced",
         words,
         "Pupils of three school years, linked to police records; one may come before the other",
@@ -557,7 +558,7 @@ def _bars(
     x = alt.X(
         "share:Q",
         title=measure,
-        axis=alt.Axis(format=".0%"),
+        axis=alt.Axis(format=".1~%" if most is None else ".0%"),
         scale=alt.Scale(domainMin=0, nice=True) if most is None else alt.Scale(domain=[0, most]),
     )
     what = alt.Color(
