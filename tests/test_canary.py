@@ -49,6 +49,8 @@ def canaries():
                 "postcode": f"ZX{10 + number} 9QJ",
                 "pnc_id": f"1901/91827{number:02d}X",
                 "cro_number": f"9182{number:02d}/01X",
+                "noms": f"I91{number:02d}QX",
+                "crn": f"I9182{number:02d}",
             }
         )
     return made
@@ -74,6 +76,8 @@ PLANTED = (
     "delius_offenders",
     "delius_addresses",
     "oasys_offenders",
+    "familyman_parties",
+    "caseman_parties",
 )
 """Tables that get canaries; the first twenty rows of people, half of which are made to fail."""
 
@@ -85,7 +89,10 @@ AS_LINKED = {
     "postcode": "postcode",
     "pnc": "pnc_id",
     "cro": "cro_number",
+    "noms": "noms",
+    "crn": "crn",
 }
+ORGANISATIONS = {"defendant_type": ("O",), "is_company": ("Y", "1")}
 BY_NAME = {"address_line_1": "address_line_1", "post_town": "post_town", "town_city": "post_town"}
 
 
@@ -97,10 +104,14 @@ def plant(settings):
         manifest = json.loads((folder / "manifest.json").read_text())
         entry = next(file for file in manifest["files"] if file["table"] == table)
         rows = list(csv.DictReader(io.StringIO(unpack(folder / entry["path"]))))
-        persons = [row for row in rows if row.get("defendant_type", "P") == "P"]
+        persons = [
+            row
+            for row in rows
+            if not any(row.get(column) in codes for column, codes in ORGANISATIONS.items())
+        ]
         coded = [column.name for column in contract.columns if column.codes and column.required]
         spoiled = [column.name for column in contract.columns if column.type == "date"] + [
-            name for name in coded if name != "defendant_type"
+            name for name in coded if name not in ORGANISATIONS
         ]
         for number, person in enumerate(canaries()):
             row = persons[number * 7]

@@ -251,7 +251,9 @@ def _read(dataset: str) -> LinkageModel:
             )
             for each in raw.get("evidence", ())
         ),
-        beside=Beside(**raw["beside"]) if raw.get("beside") else None,
+        beside=Beside(raw["beside"]["table"], raw["beside"]["reason"])
+        if raw.get("beside")
+        else None,
         comparisons=comparisons,
         blocking=tuple(
             BlockingRule(
