@@ -63,6 +63,10 @@ def test_an_unknown_dataset_is_told_which_there_are():
         ({"thresholds": {"high": 1, "medium": 5, "low": 0}}, "do not fall"),
         ({"thresholds": {"high": 9, "medium": 5}}, "do not fall"),
         ({"members": None}, "it lacks members"),
+        (
+            {"training": {"sessions": [{"name": "all", "estimates": [], "reason": "None."}]}},
+            "training session all needs agree_on, or of_one_person, and not both",
+        ),
     ],
 )
 def test_settings_that_are_not_valid_are_refused(tmp_path, monkeypatch, change, message):

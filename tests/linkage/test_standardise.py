@@ -47,6 +47,23 @@ def test_names(engine, supplied, cleaned):
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("WOLSTENHOLME", "WOLSTENHOLM", True),
+        ("SMITH", "SMYTHE", True),
+        ("LLOYD", "LOYD", True),
+        ("ASHCRAFT", "ASCRAFT", True),
+        ("DE SOUZA", "DESOUSA", True),
+        ("ROBERTS", "ROBERTSON", False),
+        ("SMITH", "SMART", False),
+        ("TANAKA", "DANAKA", False),
+    ],
+)
+def test_names_sound_alike(engine, one, other, alike):
+    assert value(engine, "select sound(?) = sound(?)", one, other) is alike
+
+
+@pytest.mark.parametrize(
     ("supplied", "cleaned"),
     [
         (date(1990, 5, 6), date(1990, 5, 6)),

@@ -72,3 +72,42 @@ def test_a_new_dataset_is_settings_and_training(settings, publish_identities, ro
     before = linkage_model("prisons").trained_path.read_bytes()
     train(settings, EDITION, "prisons")
     assert linkage_model("prisons").trained_path.read_bytes() == before
+
+
+def test_a_source_that_holds_nobody_twice_is_learnt_from_whom_it_holds(
+    settings, publish_identities, tmp_path, monkeypatch
+):
+    raw = yaml.safe_load((models.FOLDER / "npd.yaml").read_text())
+    raw["training"] |= {"u_pairs": 1.0e4}
+    (tmp_path / "npd.yaml").write_text(yaml.safe_dump(raw))
+    monkeypatch.setattr(models, "FOLDER", tmp_path)
+    models._read.cache_clear()
+    parts = ["Bram", "Cor", "Del", "Fen", "Hal", "Kes", "Lon", "Mar", "Nor", "Pen", "Tre", "Win"]
+    years = [
+        {
+            "pupil_matching_ref_key": f"{pupil:032x}",
+            "forename": parts[pupil % 12] + parts[pupil // 12 % 12],
+            "surname": parts[pupil // 5 % 12]
+            + parts[pupil % 7]
+            + ("s" if pupil + year == 40 else ""),
+            "date_of_birth": date(1996, 9, 1) + timedelta(days=pupil * 7),
+            "gender": "MF"[pupil % 2],
+            "postcode": f"LS{pupil % 20 + 1} {year if pupil % 3 else 0}AB",
+        }
+        for pupil in range(80)
+        for year in range(3)
+    ]
+    publish_identities("npd_census", years)
+    try:
+        trained = train(settings, EDITION, "npd")
+    finally:
+        models._read.cache_clear()
+    equal = {
+        comparison["output_column_name"]: comparison["comparison_levels"][1]["m_probability"]
+        for comparison in trained.comparisons
+    }
+    # Names and dates stay, people move; and nobody has two references.
+    assert equal["date_of_birth"] > 0.99
+    assert 0.9 < equal["surname"] < 1
+    assert equal["postcode"] < 0.1
+    assert trained.matches_per_record < 0.05
