@@ -29,12 +29,15 @@ from datafirst_platform.settings import Settings
 from datafirst_platform.synthetic import (
     careers,
     caseman,
+    csc,
     delius,
     familyman,
     libra,
     lives,
     nomis,
+    npd,
     oasys,
+    pnc,
     xhibit,
 )
 from datafirst_platform.synthetic import faults as fault_room
@@ -54,6 +57,9 @@ _SOURCES: Mapping[str, Rows] = {
     "oasys": oasys.tables,
     "familyman": familyman.tables,
     "caseman": caseman.tables,
+    "pnc": pnc.tables,
+    "npd": npd.tables,
+    "csc": csc.tables,
 }
 """What each source makes of one chunk of lives at a cut-off: a new source is one more function."""
 

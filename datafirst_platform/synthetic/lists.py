@@ -109,6 +109,7 @@ class Offences:
         priority: 1 is the most serious.
         magistrates: how many of a thousand magistrates' records it leads.
         crown: how many of a thousand Crown records it leads.
+        serious: counted as serious violence.
     """
 
     code: pa.Array
@@ -118,6 +119,7 @@ class Offences:
     priority: Ints
     magistrates: Floats
     crown: Floats
+    serious: Bools
 
 
 @dataclass(frozen=True)
@@ -248,6 +250,7 @@ def offences() -> Offences:
         crown=np.array(
             [float(often[row["ho_offence_code"]]["crown_per_thousand"]) for row in rows]
         ),
+        serious=np.array([row["is_serious_violence"] == "true" for row in rows]),
     )
 
 
@@ -352,6 +355,55 @@ def county_courts() -> LocalCourts:
         code=pa.array([row["code"] for row in rows]),
         prefix=pa.array([""] * len(rows)),
         courts_of=_by_force(forces, 1.0 / (rank + 1.5)),
+    )
+
+
+@dataclass(frozen=True)
+class Schools:
+    """England's local authorities and their schools, by where people live.
+
+    Attributes:
+        authority: three-digit codes of the local authorities.
+        of_sector: index of the authority of each postcode sector, -1 in Wales.
+        decile: of each sector by income deprivation affecting children; 1 is the most deprived.
+        primaries: number of primary schools of each authority; `secondaries` likewise.
+    """
+
+    authority: pa.Array
+    of_sector: Ints
+    decile: Ints
+    primaries: Ints
+    secondaries: Ints
+
+
+_WELSH_FORCES = ("60", "61", "62", "63")
+
+
+@cache
+def schools() -> Schools:
+    """Which authority and decile each sector is in: made up, as is where sectors lie."""
+    rows = _rows(_HERE / "local_authorities.csv")
+    weights = _numbers(rows, "weight")
+    forces = offices().force.to_pylist()
+    of_force = _by_force([[row["force"]] for row in rows], weights)
+    home = places()
+    # Golden-ratio steps spread outcodes over authorities, and sectors over deciles, evenly.
+    turn = (home.outcode + 1) * 0.6180339887 % 1
+    authority = np.zeros(len(turn), dtype=np.int64)
+    for index, members in enumerate(of_force):
+        mine = home.force == index
+        authority[mine] = members.pick(turn[mine])
+    welsh = np.isin(home.force, [forces.index(each) for each in _WELSH_FORCES])
+    people = np.diff(home.everywhere.cumulative, prepend=0.0)
+    order = np.argsort((np.arange(len(turn)) + 1) * 0.7548776662 % 1, kind="stable")
+    above = np.empty(len(turn))
+    above[order] = np.cumsum(people[order]) - people[order] / 2
+    return Schools(
+        authority=pa.array([row["code"] for row in rows]),
+        of_sector=np.where(welsh, -1, authority),
+        decile=1 + (above * 10).astype(np.int64).clip(0, 9),
+        primaries=(weights * 13).astype(np.int64).clip(4, 260),
+        secondaries=(weights * 2.4).astype(np.int64).clip(2, 60),
     )
 
 

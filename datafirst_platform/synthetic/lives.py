@@ -9,21 +9,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from datafirst_platform.synthetic import (
+    care,
     careers,
     claims,
     family_cases,
     households,
+    police,
     population,
+    pupils,
     results,
+    schooling,
     sentences,
 )
+from datafirst_platform.synthetic.care import Care
 from datafirst_platform.synthetic.careers import Cases, Charges
 from datafirst_platform.synthetic.claims import Claims
 from datafirst_platform.synthetic.family_cases import FamilyLives
 from datafirst_platform.synthetic.households import Households
+from datafirst_platform.synthetic.police import Offenders, Records
 from datafirst_platform.synthetic.population import People
+from datafirst_platform.synthetic.pupils import Pupils
 from datafirst_platform.synthetic.results import Results
+from datafirst_platform.synthetic.schooling import Schooling
 from datafirst_platform.synthetic.sentences import Grounds, Sentences, Spells, Supervisions
 
 
@@ -60,6 +70,33 @@ class Lives:
     def claims(self) -> Claims:
         """What the county courts hear of them; made if asked."""
         return claims.draw(self.seed, self.households)
+
+    @cached_property
+    def offenders(self) -> Offenders:
+        """Those of them who offended as children, of the school years told of; made if asked."""
+        return police.offenders(self.seed, self.people, self.cases, self.charges, self.results)
+
+    @cached_property
+    def pupils(self) -> Pupils:
+        """Who goes to school in England, of those years; made if asked."""
+        return pupils.draw(self.seed, self.households, self.offenders)
+
+    @cached_property
+    def schooling(self) -> Schooling:
+        """What happens to the pupils at school; made if asked."""
+        return schooling.draw(self.seed, self.pupils)
+
+    @cached_property
+    def care(self) -> Care:
+        """What social care does for the pupils; made if asked."""
+        return care.draw(self.seed, self.family, self.pupils)
+
+    @cached_property
+    def police(self) -> Records:
+        """What the police hold of those who offended as children; made if asked."""
+        mine = self.pupils
+        cautioned = population.chosen(mine.people, np.flatnonzero(mine.cautioned))
+        return police.records(self.seed, self.people, self.offenders, cautioned)
 
 
 def draw(seed: int, chunk: int, people: int) -> Lives:

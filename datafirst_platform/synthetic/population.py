@@ -270,6 +270,19 @@ def together(parts: Sequence[People]) -> People:
     return People(chunk=parts[0].chunk, addresses=addresses, **columns)
 
 
+def chosen(people: People, at: Ints) -> People:
+    """Some of the people of a circle, by index; nobody has a twin among them."""
+    homes = Addresses(*(getattr(people.addresses, each.name)[at] for each in fields(Addresses)))
+    columns = {
+        each.name: getattr(people, each.name)[at]
+        for each in fields(People)
+        if each.name not in {"chunk", "addresses", "twin"}
+    }
+    return People(
+        chunk=people.chunk, addresses=homes, twin=np.full(len(at), -1, dtype=np.int64), **columns
+    )
+
+
 def _named(
     rng: np.random.Generator, chunk: int, who: Who, kin: _Kin, addresses: Addresses
 ) -> People:

@@ -303,6 +303,12 @@ def _names(
     return firsts, middles, take(names.first, middle2), surnames
 
 
+def as_written(texts: pa.Array, manner: Manner) -> pa.Array:
+    """Names in a source's manner, without slips."""
+    texts = _without_accents(texts) if manner.ascii_only else texts
+    return pc.utf8_upper(texts) if manner.upper else texts
+
+
 def _swapped(one: pa.Array, other: pa.Array, at: Bools) -> tuple[pa.Array, pa.Array]:
     mask = pa.array(at)
     return pc.if_else(mask, other, one), pc.if_else(mask, one, other)
