@@ -214,7 +214,10 @@ class Permissions:
 
 def row_told(row: Permission) -> dict[str, Any]:
     """A permission as JSON values; dates that are not known are left out."""
-    values = {**asdict(row), "pair": list(row.pair)}
+    values = {
+        field: list(value) if isinstance(value, tuple) else value
+        for field, value in asdict(row).items()
+    }
     return {
         field: value.isoformat() if isinstance(value, date) else value
         for field, value in values.items()
