@@ -12,7 +12,18 @@ from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.settings import Settings
 from datafirst_platform.synthetic import DeliveryMade
 
-SOURCES = ("libra", "xhibit", "nomis", "delius", "oasys", "familyman", "caseman")
+SOURCES = (
+    "libra",
+    "xhibit",
+    "nomis",
+    "delius",
+    "oasys",
+    "familyman",
+    "caseman",
+    "pnc",
+    "npd",
+    "csc",
+)
 TABLES = sorted(table for table, contract in contracts().items() if contract.source in SOURCES)
 PEOPLE = 12_000
 SEED = 7

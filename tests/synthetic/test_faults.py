@@ -29,10 +29,11 @@ ROW_FAULTS = (
     "orphan_offences",
     "shifted_columns",
 )
-SOURCES = ("libra", "xhibit", "nomis", "familyman", "caseman")
+SOURCES = ("libra", "xhibit", "nomis", "familyman", "caseman", "csc")
 TABLES = (
     "libra_cases", "libra_offences", "xhibit_defendants_on_case", "xhibit_offences",
     "nomis_offenders", "nomis_movements", "familyman_events", "caseman_parties",
+    "csc_cin_episodes",
 )  # fmt: skip
 """Every form of a table there is; what a fault does to it follows from its contract."""
 FILE_FAULTS = ("wrong_encoding", "truncated_file", "wrong_control_totals", "changed_header")
@@ -70,7 +71,9 @@ def _suits(fault: str, table: str) -> bool:
     if fault == "orphan_offences":
         return contract.parent is not None
     if fault == "wrong_encoding":
-        return contract.parent is None
+        return contract.parent is None and any(
+            column.classification == "direct_identifier" for column in contract.columns
+        )
     dates = [column for column in contract.columns if column.type == "date"]
     if fault == "bad_dates":
         return bool(dates)
