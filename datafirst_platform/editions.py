@@ -25,7 +25,18 @@ class Edition:
     sources: tuple[str, ...]
 
 
-SOURCES = ("libra", "xhibit", "nomis", "delius", "oasys", "familyman", "caseman")
+SOURCES = (
+    "libra",
+    "xhibit",
+    "nomis",
+    "delius",
+    "oasys",
+    "familyman",
+    "caseman",
+    "pnc",
+    "npd",
+    "csc",
+)
 
 EDITIONS = (
     Edition("2025", date(2024, 12, 31), date(2025, 4, 1), SOURCES),
