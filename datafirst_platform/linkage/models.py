@@ -219,6 +219,12 @@ def linkage_model(dataset: str, kind: str | None = None) -> LinkageModel:
     return model
 
 
+def _yaml(path: Path) -> dict[str, Any]:
+    """What a file of settings holds; read by the C parser, as definitions read dozens of them."""
+    read: dict[str, Any] = yaml.load(path.read_text(), Loader=yaml.CSafeLoader)
+    return read
+
+
 @cache
 def _read(dataset: str) -> LinkageModel:
     path = FOLDER / f"{dataset}.yaml"
@@ -226,11 +232,11 @@ def _read(dataset: str) -> LinkageModel:
         listed = ", ".join(datasets())
         msg = f"No linkage is called {dataset!r}. There are settings for: {listed}."
         raise PlatformError(msg)
-    raw = yaml.safe_load(path.read_text())
+    raw = _yaml(path)
     if raw.get("kind") == "passes":
         return _read_passes(path, raw)
-    compared = yaml.safe_load((LIBRARY / "comparisons.yaml").read_text())
-    rules = yaml.safe_load((LIBRARY / "blocking.yaml").read_text())
+    compared = _yaml(LIBRARY / "comparisons.yaml")
+    rules = _yaml(LIBRARY / "blocking.yaml")
     faults = _faults(dataset, raw, compared, rules)
     if faults:
         msg = f"{path.name} is not valid: {'; '.join(faults)}."
@@ -323,13 +329,13 @@ def _read_passes(path: Path, raw: Mapping[str, Any]) -> LinkageModel:
 
 def library_comparisons(names: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
     """Comparisons of the library by name, as Splink's levels."""
-    compared = yaml.safe_load((LIBRARY / "comparisons.yaml").read_text())
+    compared = _yaml(LIBRARY / "comparisons.yaml")
     return {each: _levels(compared[each]) for each in names}
 
 
 def typical_m(comparison: str) -> dict[str, float]:
     """Label to the m that is typical of a comparison's levels; empty where none is stated."""
-    levels = yaml.safe_load((LIBRARY / "comparisons.yaml").read_text())[comparison]["levels"]
+    levels = _yaml(LIBRARY / "comparisons.yaml")[comparison]["levels"]
     return {level["label"]: level["typical"] for level in levels if "typical" in level}
 
 

@@ -176,7 +176,7 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-class _StrictLoader(yaml.SafeLoader):
+class _StrictLoader(yaml.CSafeLoader):
     """YAML that refuses a key given twice, where the last would silently win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001
