@@ -455,7 +455,8 @@ def _of_member(table: str) -> list[Rule]:
             "supply.",
         ),
     ]
-    if contract.source_person is not None:
+    # Of a row a person there is nothing to keep whole.
+    if contract.source_person and contract.primary_key != (contract.source_person.name,):
         own = contract.source_person.content_name
         query = f"""select own.{own} from {{batch}} as linked
             inner join {table} as own using (record_key)

@@ -1,5 +1,6 @@
 """What is wrong with a table, for each rule in SQL that is derived, whatever the table."""
 
+from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.quality.derived import MART, PREVIOUS
 from datafirst_platform.quality.validation import BATCH
 from tests.quality.faults.sql import MANY, STRANGER, everywhere, often, one, whole
@@ -9,6 +10,18 @@ def paired_off(column):
     """Fifty people made of whoever comes along."""
     drawn = f"left(sha256((row_number() over () % 50)::varchar), 32) as {column}"
     return f"select * replace ({drawn}) from {{t}}"
+
+
+def of_any_age(suite):
+    """Fifty people made of whoever comes along, all of whose years of birth are told."""
+    told = [
+        each.view
+        for each in suite.companions
+        if (contract := contracts().get(each.key.table))
+        and "birth_year" in {column.name for column in contract.content_schema}
+    ]
+    years = {view: whole(view, birth_year="1930 + row_number() over () % 60") for view in told}
+    return {BATCH: paired_off("person_high"), **years}
 
 
 def _extracts(suite):
@@ -92,7 +105,7 @@ DERIVED = {
     "sexes_agree": lambda _, suite: strangers_linked(suite),
     "birth_years_agree": lambda _, suite: strangers_linked(suite),
     "sexes_agree_within_people": lambda *_: paired_off("person_high"),
-    "birth_years_agree_within_people": lambda *_: paired_off("person_high"),
+    "birth_years_agree_within_people": lambda _, suite: of_any_age(suite),
     # The internal id itself goes out.
     "rekeyed": lambda *_: f"from {{{MART}}}",
     "one_to_one": lambda column, _: whole(**{column: STRANGER}),
