@@ -30,7 +30,15 @@ from datafirst_platform.safe_errors import GateRefused
 
 EDITION = "2025"
 SPECS = {spec.name: spec for spec in release_specs()}
-GATED = [key for key in suite_tables() if key.stage != "releases"]
+# Holds nothing in the supply: no pupil has two references.
+EMPTY = {"linkage/npd_edges"}
+GATED = [key for key in suite_tables() if key.stage != "releases" and str(key) not in EMPTY]
+# Only compared with the ordered passes: nothing that follows from these is released.
+COMPARED_ONLY = {
+    f"linkage/{dataset}_{part}"
+    for dataset in ("npd", "pupils_offenders")
+    for part in ("edges", "people", "counts")
+}
 
 
 def republish(settings, key, query):
@@ -79,7 +87,7 @@ def test_each_gate_fails_on_bad_data_and_the_release_is_refused(installation, ke
 
     verdict = check_table(installation, key, EDITION)
     assert not verdict.passed
-    assert names
+    assert bool(names) == (str(key) not in COMPARED_ONLY)
     for name in names:
         with pytest.raises(GateRefused) as refused:
             build_release(installation, EDITION, SPECS[name])

@@ -172,7 +172,9 @@ def test_each_asset_shows_what_an_engineer_looks_for(refreshed):
             assert node.partitions_def is not None, key
             event = instance.get_latest_materialization_event(key)
             metadata = event.asset_materialization.metadata
-            assert metadata["dagster/row_count"].value > 0, key
+            # No pupil has two references in the supply.
+            least = 0 if key.path == ["linkage", "npd_edges"] else 1
+            assert metadata["dagster/row_count"].value >= least, key
             assert metadata["path"].value, key
             version = event.asset_materialization.tags["dagster/data_version"]
             assert len(version) == 64, key
