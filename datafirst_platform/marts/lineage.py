@@ -134,9 +134,11 @@ def _keep_looked_up_columns(query: exp.Query, lists: Collection[tuple[str, str]]
         for join in select.args.get("joins") or ():
             if relation_of.get(join.this.name) in lists and join.args.get("on"):
                 codes[join.alias_or_name] = [
-                    column
+                    each
                     for column in join.args["on"].find_all(exp.Column)
                     if column.table != join.alias_or_name
+                    # A code may itself be looked up in a list joined before.
+                    for each in (column, *codes.get(column.table, ()))
                 ]
         for projection in select.expressions:
             for column in list(projection.find_all(exp.Column)):
