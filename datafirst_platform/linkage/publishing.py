@@ -30,9 +30,18 @@ CASES = ("cases", "counts")
 """Parts a linkage publishes; `linkage/<dataset>_<part>`, but cases carry the linkage's own name."""
 
 
-def parts_of(dataset: str) -> tuple[str, ...]:
-    """The parts a linkage publishes."""
+QUALITY = "quality"
+"""The part that judges a linkage, counted by a step of its own once the others stand."""
+
+
+def linked_parts(dataset: str) -> tuple[str, ...]:
+    """The parts a linkage publishes as it links."""
     return CASES if linkage_model(dataset).kind == "cases" else PEOPLE
+
+
+def parts_of(dataset: str) -> tuple[str, ...]:
+    """Every part a linkage publishes."""
+    return (*linked_parts(dataset), QUALITY)
 
 
 @dataclass(frozen=True)
@@ -77,13 +86,19 @@ def recipe_of(
     return tables.recipe_of(_code(), model.digest, trained, edition, inputs, cleaning), inputs
 
 
+_BESIDE = frozenset({"assets", "charts", "checks", "evaluation", "training"}) | {
+    *("disclosure", "estimates", "labels", "page", "pictures", "quality", "report", "subgroups"),
+}
+"""Modules that link nothing: a change of theirs leaves every link as it is."""
+
+
 @cache
 def _code() -> str:
     """Digest of the code that links: a change of it is a change of what is published."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
     for path in sorted([*here.glob("*.py"), *here.glob("*.csv")]):
-        if path.stem not in {"assets", "charts", "checks", "evaluation", "training"}:
+        if path.stem not in _BESIDE:
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
