@@ -11,8 +11,11 @@ from datafirst_platform.linkage.charts import model_chart, quality_chart
 from datafirst_platform.linkage.evaluation import Quality, evaluate
 from datafirst_platform.linkage.linking import link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
-from datafirst_platform.linkage.publishing import Linked, parts_of, table_key
+from datafirst_platform.linkage.publishing import QUALITY, Linked, linked_parts, table_key
+from datafirst_platform.linkage.quality import COLUMNS as QUALITY_COLUMNS
+from datafirst_platform.linkage.quality import measure, measured_tables
 from datafirst_platform.linkage.records import tables_of
+from datafirst_platform.linkage.report import make_report
 from datafirst_platform.metadata import column_schema, materialized, picture, step
 from datafirst_platform.settings import Settings
 
@@ -59,8 +62,12 @@ _LINK = {"within": link_dataset, "across": link_across, "cases": link_cases}
 def build_linkage(
     settings: Settings, partitions: dg.PartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
-    """One step for each linkage that has settings."""
-    return [_linkage(settings, partitions, linkage_model(dataset)) for dataset in datasets()]
+    """Two steps for each linkage that has settings: it links, then it is judged."""
+    return [
+        made
+        for model in map(linkage_model, datasets())
+        for made in (_linkage(settings, partitions, model), _judged(settings, partitions, model))
+    ]
 
 
 def _upstream(model: LinkageModel) -> list[dg.AssetKey]:
@@ -112,7 +119,7 @@ def _linkage(
                 "thresholds": dg.MetadataValue.json(dict(model.thresholds)),
             },
         )
-        for part in parts_of(model.dataset)
+        for part in linked_parts(model.dataset)
     ]
 
     @dg.multi_asset(
@@ -129,6 +136,36 @@ def _linkage(
             yield from _results(model, linked, quality)
 
     return link
+
+
+def _judged(
+    settings: Settings, partitions: dg.PartitionsDefinition, model: LinkageModel
+) -> dg.AssetsDefinition:
+    key = table_key(model.dataset, QUALITY)
+    described = {column: description for column, (_, description) in QUALITY_COLUMNS.items()}
+
+    @dg.asset(
+        key=list(key),
+        deps=[dg.AssetKey(each) for each in measured_tables(model)],
+        partitions_def=partitions,
+        description=f"What the linkage is judged by, as counts. {model.description}",
+        group_name="linkage",
+        owners=["team:data_linking"],
+        kinds={"duckdb", "parquet"},
+        tags={"dataset": model.dataset},
+        code_version=model.digest[:16],
+        metadata={"dagster/column_schema": column_schema(QUALITY_COLUMNS)},
+    )
+    def quality(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        with step(settings):
+            version = measure(settings, context.partition_key, model.dataset)
+            report = make_report(settings, context.partition_key, model.dataset)
+            extra: dict[str, Any] = {
+                title: picture(svg, title) for title, svg in report.charts.items()
+            }
+            yield materialized(version, extra, described)
+
+    return quality
 
 
 def _results(

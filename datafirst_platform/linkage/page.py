@@ -78,9 +78,10 @@ def _heading(figures: Figures) -> str:
         f"<h1>{escape(figures['title'])}</h1>\n<p>{escape(figures['description'])}</p>\n"
         f"<p>It links {escape(joined)}: {escape(members)}. The figures are of all records it "
         "links, whichever of them a release holds. Pairs of records that agree on one of the "
-        "blocking rules are compared field by field; each outcome adds to a match weight, or takes from it, "
-        "and a pair links from a threshold on. Records that link, directly or by others, are one "
-        "estimated person, within limits that keep strangers from being chained together.</p>\n"
+        "blocking rules are compared field by field; each outcome adds to a match weight, or takes "
+        "from it, and a pair links from a threshold on. Records that link, directly or by others, "
+        "are one estimated person, within limits that keep strangers from being chained together."
+        "</p>\n"
         f'<p class="note">{escape(figures["labels"]["basis_in_words"])}</p>'
     )
 

@@ -13,7 +13,6 @@ from datafirst_platform.editions import edition as edition_of
 from datafirst_platform.engine import name, parquet, text
 from datafirst_platform.extracts.contracts import (
     POSTCODE_SECTORS,
-    SEEDS,
     Contract,
     code_meanings,
     contracts,
@@ -102,16 +101,14 @@ def subgroups_query(settings: Settings, edition: str, table: str) -> tuple[str, 
     return query, list(versions.values())
 
 
+_FORCES = POSTCODE_SECTORS.with_name("police_force_regions.csv")
 _REGIONS = f"""
     select sectors.lsoa11cd as lsoa, min(forces.region) as region
     from read_csv({text(POSTCODE_SECTORS)}, header = true, all_varchar = true) as sectors
-    inner join (
-        select police_force_code, min(region) as region
-        from read_csv({text(SEEDS / "county_courts.csv")}, header = true, all_varchar = true)
-        where police_force_code is not null group by police_force_code
-    ) as forces using (police_force_code)
+    inner join read_csv({text(_FORCES)}, header = true, all_varchar = true) as forces
+        using (police_force_code)
     group by sectors.lsoa11cd"""
-"""LSOA to the region its police force lies in; courts' regions are made of police forces."""
+"""LSOA to the region its police force lies in; the courts' regions are made of such areas."""
 
 
 def _with_addresses(contract: Contract) -> list[Contract]:

@@ -26,6 +26,9 @@ from datafirst_platform.extracts.contracts import (
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
 from datafirst_platform.linkage.publishing import parts_of, table_key
+from datafirst_platform.linkage.quality import COLUMNS as QUALITY_COLUMNS
+from datafirst_platform.linkage.quality import MEASURES
+from datafirst_platform.linkage.subgroups import EVERYONE, SUBGROUPS
 from datafirst_platform.marts.project import ReleasedTable, modelled_tables, release_specs
 from datafirst_platform.quality.rules import (
     Companion,
@@ -122,7 +125,13 @@ def _of_linkage(key: TableKey) -> Derived | None:
     if not found:
         return None
     dataset, part = found[0]
-    of = {"counts": of_counts, "edges": of_edges, "people": of_people, "cases": of_cases}
+    of = {
+        "counts": of_counts,
+        "edges": of_edges,
+        "people": of_people,
+        "cases": of_cases,
+        "quality": of_quality,
+    }
     return of[part](linkage_model(dataset))
 
 
@@ -303,6 +312,86 @@ def of_counts(model: LinkageModel) -> Derived:
     )
     description = f"The counts of {model.dataset} are complete, and are counts."
     return Derived("the platform", description, columns, (), rules)
+
+
+def of_quality(model: LinkageModel) -> Derived:
+    """What a linkage is judged by are counts that agree with each other and with its own."""
+    told = "A report may tell of these alone."
+    everyone = f"subgroup = {text(EVERYONE[0])}"
+    groups = ", ".join(text(kind) for kind in SUBGROUPS)
+    expected = [("records", ""), ("unlinkable", ""), *(("linked", level) for level in LEVELS)]
+    values = ", ".join(f"({text(measure)}, {text(level)})" for measure, level in expected)
+    sums = {
+        ("records", "''", "records", "''"),
+        ("edges_of_weight", "''", "edges", "'low'"),
+    }
+    if model.kind != "cases":
+        sums |= {("people_of_size", text(level), "people", text(level)) for level in LEVELS}
+    agreed = " union all ".join(
+        f"""select {text(measure)} as measure where
+        (select coalesce(sum(value), 0) from {{batch}}
+            where measure = {text(measure)} and level = {level} and {everyone})
+        <> (select value from counts where measure = {text(counted)} and level = {at})"""
+        for measure, level, counted, at in sorted(sums)
+    )
+    rules = (
+        closed(tuple(QUALITY_COLUMNS)),
+        *(
+            not_null(column, "A figure that does not say what it is of says nothing.")
+            for column in QUALITY_COLUMNS
+        ),
+        listed("measure", tuple(MEASURES), told),
+        listed("subgroup", (EVERYONE[0], *SUBGROUPS), told),
+        *bounded("value", 0, None, "Nothing is counted below 0."),
+        unique(
+            "each_once",
+            tuple(column for column in QUALITY_COLUMNS if column != "value"),
+            "Two figures for one measure contradict.",
+        ),
+        none_found(
+            "complete",
+            f"""select expected.measure from (values {values}) as expected (measure, level)
+            anti join {{batch}} as found
+                on expected.measure = found.measure and expected.level = found.level
+                and {everyone}""",
+            "Of everyone it is told how many there are, who cannot be linked, and who is.",
+        ),
+        none_found("as_counted", agreed, "The figures are of the links the linkage counted."),
+        none_found(
+            "groups_add_up",
+            f"""select measure from (
+                select measure, level, subgroup, sum(value) as value from {{batch}}
+                where measure in ('records', 'unlinkable', 'linked') group by all
+            ) group by measure, level
+            having count(distinct value) > 1 or (max(value) > 0
+                and count(*) filter (where subgroup in ({groups})) <> {len(SUBGROUPS)})""",
+            "Every record is of one group of each kind, if only of those not known.",
+        ),
+        none_found(
+            "right_pairs_are_both",
+            """select r.level from {batch} as r
+            left join {batch} as other on other.measure in ('linked_pairs', 'true_pairs')
+                and (other.level, other.part, other.subgroup, other.subgroup_value)
+                    = (r.level, r.part, r.subgroup, r.subgroup_value)
+            where r.measure = 'right_pairs' and r.value > 0
+                and (other.value is null or r.value > other.value)""",
+            "What is linked and true is linked, and true.",
+        ),
+        none_found(
+            "answers_are_of_candidates",
+            """select a.level from {batch} as a
+            left join {batch} as whole on whole.measure
+                    = case a.measure when 'one_person' then 'answered' else 'candidates' end
+                and (whole.level, whole.part, whole.subgroup, whole.subgroup_value)
+                    = (a.level, a.part, a.subgroup, a.subgroup_value)
+            where a.measure in ('answered', 'unsure', 'one_person')
+                and (whole.value is null or a.value > whole.value)""",
+            "Clerks answer of pairs that were drawn, each once.",
+        ),
+    )
+    description = f"What {model.dataset} is judged by are counts, and they agree."
+    columns = tuple(QUALITY_COLUMNS)
+    return Derived("the platform", description, columns, (_counts(model),), rules)
 
 
 def of_edges(model: LinkageModel) -> Derived:

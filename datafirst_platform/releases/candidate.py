@@ -24,9 +24,15 @@ from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.extracts.contracts import sources
 from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
-from datafirst_platform.linkage.models import datasets
-from datafirst_platform.linkage.publishing import parts_of, table_key
-from datafirst_platform.marts.project import DBT_STAGES, ReleasedTable, ReleaseSpec
+from datafirst_platform.linkage.models import datasets, linkage_model
+from datafirst_platform.linkage.publishing import QUALITY, parts_of, table_key
+from datafirst_platform.linkage.report import forms_of, make_report
+from datafirst_platform.marts.project import (
+    DBT_STAGES,
+    ReleasedTable,
+    ReleaseSpec,
+    modelled_tables,
+)
 from datafirst_platform.quality import verdicts
 from datafirst_platform.quality.verdicts import Verdict
 from datafirst_platform.releases import bundle
@@ -36,7 +42,7 @@ from datafirst_platform.safe_errors import GateRefused, values_withheld
 from datafirst_platform.settings import PROJECT_ROOT, Settings
 from datafirst_platform.tables import TableVersion
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 """Raised by hand when the same tables would be released as other bytes."""
 
 Progress = Callable[[str], None]
@@ -99,6 +105,7 @@ def build_release(
         documents = [
             _file_entry(staged / bundle.CATALOGUE, staged),
             *_draw(spec.tables, files, staged, progress),
+            *_report(settings, edition, spec, staged, progress),
         ]
         manifest = _manifest(edition, spec, described, documents, ancestry, [*gates, *own])
         if members:
@@ -314,6 +321,55 @@ def _draw(
             base.with_suffix(suffix).write_bytes(content)
             told = {"table": table.name, "title": chart.title, "alternative": chart.alternative}
             entries.append({**_file_entry(base.with_suffix(suffix), staged), **told})
+    return entries
+
+
+def linkages_of(spec: ReleaseSpec) -> tuple[str, ...]:
+    """The linkages whose links a release holds, by name: their reports go with it.
+
+    Statistics are made of marts, not of links, and go without.
+    """
+    keys = {key for table in spec.tables for key in table.inputs if key.stage == "linkage"}
+    return tuple(
+        each for each in datasets() if keys & {table_key(each, part) for part in parts_of(each)}
+    )
+
+
+def judged_before(spec: ReleaseSpec) -> tuple[TableKey, ...]:
+    """The tables by which every linkage that a release follows from is judged."""
+    marts = {each.key: each for each in modelled_tables()}
+    keys = {key for table in spec.tables for key in table.inputs}
+    keys |= {key for each in keys if each in marts for key in marts[each].inputs}
+    found: set[str] = set()
+    queue = [
+        each for each in datasets() if keys & {table_key(each, part) for part in parts_of(each)}
+    ]
+    while queue:
+        each = queue.pop()
+        if each not in found:
+            found.add(each)
+            model = linkage_model(each)
+            linked = {*model.members, *([model.people] if model.people else [])}
+            queue += [other for other in linked if other in datasets()]
+    return tuple(table_key(each, QUALITY) for each in sorted(found))
+
+
+def _report(
+    settings: Settings, edition: str, spec: ReleaseSpec, staged: Path, progress: Progress
+) -> list[dict[str, Any]]:
+    """Write how good the links of a release are, a page a linkage; entries in the manifest."""
+    entries: list[dict[str, Any]] = []
+    for linkage in linkages_of(spec):
+        progress(f"{linkage}: report")
+        report = make_report(settings, edition, linkage)
+        (staged / bundle.DOCUMENTS).mkdir(exist_ok=True)
+        for file, content in forms_of(report):
+            path = staged / bundle.DOCUMENTS / file
+            path.write_bytes(content)
+            about = {"linkage": linkage, "title": report.title}
+            if path.suffix == ".png":
+                about["alternative"] = report.alternative
+            entries.append({**_file_entry(path, staged), **about})
     return entries
 
 

@@ -46,6 +46,13 @@ DERIVED = {
     "accepted_share_agrees": lambda *_: one(accepted_share="0.960001"),
     "published": lambda *_: whole(rows_accepted="rows_accepted + 1"),
     "complete": lambda *_: "from {t} where measure <> 'records'",
+    "groups_add_up": lambda *_: whole(value="value + 1"),
+    "right_pairs_are_both": lambda *_: whole(
+        value="value + case measure when 'right_pairs' then 1000000 else 0 end"
+    ),
+    "answers_are_of_candidates": lambda *_: (
+        "from {t} union all select 'answered', 'high', '0 to 5', 'everyone', 'All', 1"
+    ),
     "pairs_found": lambda _, suite: {
         BATCH: "from {t} where false",
         **{view: often(view) for view in _extracts(suite)},
