@@ -624,19 +624,19 @@ def linkage_report(dataset: str, edition: str, out: Path | None, as_json: bool) 
     """  # noqa: D301 - click looks for the character
     from datafirst_platform.instance import one_writer
     from datafirst_platform.linkage.quality import measure
-    from datafirst_platform.linkage.report import forms_of, make_report
+    from datafirst_platform.linkage.report import figures, forms_of, make_report
 
     settings = _settings()
     with one_writer(settings):
         measure(settings, edition, dataset)
-    report = make_report(settings, edition, dataset)
+    told = figures(settings, edition, dataset)
     if as_json:
-        click.echo(report.json.decode(), nl=False)
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
     else:
-        _show_report(report.figures)
+        _show_report(told)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        for file, content in forms_of(report):
+        for file, content in forms_of(make_report(settings, edition, dataset)):
             (out / file).write_bytes(content)
             click.echo(f"{out / file}", err=True)
 
