@@ -44,10 +44,10 @@ from datafirst_platform.linkage.models import (
     splink_settings,
     trained_model,
 )
+from datafirst_platform.linkage.profiles import EVERYONE, SUBGROUPS, people_tables, profiles_query
 from datafirst_platform.linkage.publishing import table_key
 from datafirst_platform.linkage.scoring import score
 from datafirst_platform.linkage.standardise import CLEANED
-from datafirst_platform.linkage.subgroups import EVERYONE, SUBGROUPS, people_tables, subgroups_query
 from datafirst_platform.safe_errors import NotReady, PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
@@ -151,7 +151,7 @@ def draw(
         )
         raise PlatformError(msg)
     links = tables.require(settings, table_key(dataset, _links_of(model)), edition)
-    told = [subgroups_query(settings, edition, table)[0] for table in people_tables(model)]
+    told = [profiles_query(settings, edition, table)[0] for table in people_tables(model)]
     with connect(settings) as connection, values_withheld(f"Drawing pairs of {dataset}"):
         _score_all(settings, connection, edition, model)
         _place(connection, model, links, told)

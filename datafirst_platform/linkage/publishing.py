@@ -87,7 +87,7 @@ def recipe_of(
 
 
 _BESIDE = frozenset({"assets", "charts", "checks", "evaluation", "training"}) | {
-    *("disclosure", "estimates", "labels", "page", "pictures", "quality", "report", "subgroups"),
+    *("disclosure", "estimates", "labels", "page", "pictures", "profiles", "quality", "report"),
 }
 """Modules that link nothing: a change of theirs leaves every link as it is."""
 

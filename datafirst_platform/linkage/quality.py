@@ -24,15 +24,15 @@ from datafirst_platform.linkage.evaluation import _labels, _record_key, evaluate
 from datafirst_platform.linkage.labels import answers_of, answers_path
 from datafirst_platform.linkage.linking import prepare
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, linkage_model
-from datafirst_platform.linkage.publishing import linked_parts, recipe_of, table_key
-from datafirst_platform.linkage.records import members_of
-from datafirst_platform.linkage.subgroups import (
+from datafirst_platform.linkage.profiles import (
     EVERYONE,
     SUBGROUPS,
     people_tables,
-    subgroups_query,
+    profiles_query,
     tables_told,
 )
+from datafirst_platform.linkage.publishing import linked_parts, recipe_of, table_key
+from datafirst_platform.linkage.records import members_of
 from datafirst_platform.safe_errors import values_withheld
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
@@ -95,7 +95,7 @@ def measure(settings: Settings, edition: str, dataset: str) -> TableVersion:
         part: tables.require(settings, table_key(dataset, part), edition)
         for part in linked_parts(dataset)
     }
-    told = [subgroups_query(settings, edition, table) for table in people_tables(model)]
+    told = [profiles_query(settings, edition, table) for table in people_tables(model)]
     versions = [*linked.values(), *(each for _, read in told for each in read)]
     linkage_recipe, inputs = recipe_of(
         model,
@@ -151,7 +151,7 @@ _PAIRS = ("linked_pairs", "true_pairs", "right_pairs")
 def _code() -> str:
     """Digest of the code that counts, which is not among the code that links."""
     digest = hashlib.sha256()
-    for each in ("evaluation", "labels", "quality", "subgroups"):
+    for each in ("evaluation", "labels", "profiles", "quality"):
         digest.update(Path(__file__).with_name(f"{each}.py").read_bytes())
     return digest.hexdigest()
 

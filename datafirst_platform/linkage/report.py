@@ -29,9 +29,9 @@ from datafirst_platform.linkage.estimates import (
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, linkage_model, trained_model
 from datafirst_platform.linkage.page import page
 from datafirst_platform.linkage.pictures import picture_of, pictures
+from datafirst_platform.linkage.profiles import EVERYONE, NOT_KNOWN, NOT_RECORDED, SUBGROUPS
 from datafirst_platform.linkage.publishing import table_key
 from datafirst_platform.linkage.quality import SIZES
-from datafirst_platform.linkage.subgroups import EVERYONE, NOT_KNOWN, NOT_RECORDED, SUBGROUPS
 from datafirst_platform.settings import Settings
 
 FORMAT = "datafirst-linkage-report/1"

@@ -25,10 +25,10 @@ from datafirst_platform.extracts.contracts import (
 )
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
+from datafirst_platform.linkage.profiles import EVERYONE, SUBGROUPS
 from datafirst_platform.linkage.publishing import parts_of, table_key
 from datafirst_platform.linkage.quality import COLUMNS as QUALITY_COLUMNS
 from datafirst_platform.linkage.quality import MEASURES
-from datafirst_platform.linkage.subgroups import EVERYONE, SUBGROUPS
 from datafirst_platform.marts.project import ReleasedTable, modelled_tables, release_specs
 from datafirst_platform.quality.rules import (
     Companion,

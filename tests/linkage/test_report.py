@@ -13,6 +13,7 @@ from made_identities import EDITION
 
 from datafirst_platform import tables
 from datafirst_platform.engine import parquet
+from datafirst_platform.extracts.contracts import POSTCODE_SECTORS, SEEDS
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.disclosure import told, told_share, withheld
 from datafirst_platform.linkage.linking import link_dataset
@@ -115,6 +116,21 @@ def test_who_cannot_be_linked_is_counted_by_record(settings, publish_identities,
         "are not known.",
         "measures": [],
     }
+
+
+def test_every_police_force_area_lies_in_the_region_its_courts_are_of():
+    folder = SEEDS, POSTCODE_SECTORS.parent
+    with duckdb.connect() as connection:
+        apart = connection.execute(
+            f"""select police_force_code from '{folder[0]}/county_courts.csv' as court
+            anti join '{folder[1]}/police_force_regions.csv' as area
+                using (police_force_code, region)
+            where police_force_code is not null
+            union all
+            select police_force_code from '{POSTCODE_SECTORS}'
+            anti join '{folder[1]}/police_force_regions.csv' using (police_force_code)"""
+        ).fetchall()
+    assert apart == []
 
 
 def test_what_is_counted_passes_its_gate_and_is_not_counted_again(measured):

@@ -1,7 +1,7 @@
-"""Subgroups by which the quality of links is told apart: sex, ethnicity, age and area.
+"""What content says of the person of a record, by which the quality of links is told apart.
 
-What belongs here: what content says of the person of a record, read from the extracts by what
-contracts and code lists call things. What does not: identifiers; none is opened.
+What belongs here: sex, ethnicity, age and area, read from the extracts by what contracts and code
+lists call things. What does not: identifiers; none is opened.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def tables_told(table: str) -> tuple[str, ...]:
     return (table, *(child.table for child in _with_addresses(contracts()[table])))
 
 
-def subgroups_query(settings: Settings, edition: str, table: str) -> tuple[str, list[TableVersion]]:
+def profiles_query(settings: Settings, edition: str, table: str) -> tuple[str, list[TableVersion]]:
     """SQL for `record_key` and the columns of `SUBGROUPS` of a table's records, and what it reads.
 
     Area is the region of HM Courts & Tribunals Service a person lives in, and age is counted in
