@@ -58,7 +58,7 @@ def main() -> None:
     4 something is not there yet, 5 a gate refuses or a release does not verify.
 
     Data lies under DATAFIRST_HOME (.datafirst), keys under DATAFIRST_KEYS (.datafirst-keys).
-    """  # noqa: D301 - click looks for the character
+    """  # noqa: D301 (click wants the character)
     # Registered first, so run last: DuckDB's binding reports on itself as the interpreter ends.
     atexit.register(_close_standard_error)
 
@@ -540,7 +540,7 @@ def linkage_evaluate(
     \b
     Fields: forename, middle, surname, full_name, dob, birth_year, birth_month, birth_day, sex,
     postcode, town, house, address, email, phone, number, pnc, cro, noms, crn.
-    """  # noqa: D301 - click looks for the character
+    """  # noqa: D301 (click wants the character)
     from datafirst_platform.linkage.trial import run_trial
 
     pairs = [each.partition("=") for each in mapped]
@@ -621,7 +621,7 @@ def linkage_report(dataset: str, edition: str, out: Path | None, as_json: bool) 
       the truth of the made-up supply, where there is one: precision and recall
       clerks' answers (datafirst linkage label --help): false and missed matches, with intervals
       neither: counts, scores and sizes alone
-    """  # noqa: D301 - click looks for the character
+    """  # noqa: D301 (click wants the character)
     from datafirst_platform.instance import one_writer
     from datafirst_platform.linkage.quality import measure
     from datafirst_platform.linkage.report import figures, forms_of, make_report
@@ -692,7 +692,7 @@ def linkage_label() -> None:
     4. datafirst linkage report magistrates 2026        the rates, with intervals
 
     A sample is of the links as they stand: once they change, draw another.
-    """  # noqa: D301 - click looks for the character
+    """  # noqa: D301 (click wants the character)
 
 
 @linkage_label.command("draw")

@@ -11,7 +11,13 @@ from datafirst_platform.linkage.charts import model_chart, quality_chart
 from datafirst_platform.linkage.evaluation import Quality, evaluate
 from datafirst_platform.linkage.linking import link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
-from datafirst_platform.linkage.publishing import QUALITY, Linked, linked_parts, table_key
+from datafirst_platform.linkage.publishing import (
+    QUALITY,
+    Linked,
+    is_judged,
+    linked_parts,
+    table_key,
+)
 from datafirst_platform.linkage.quality import COLUMNS as QUALITY_COLUMNS
 from datafirst_platform.linkage.quality import measure, measured_tables
 from datafirst_platform.linkage.records import tables_of
@@ -63,10 +69,10 @@ def build_linkage(
     settings: Settings, partitions: dg.PartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
     """Two steps for each linkage that has settings: it links, then it is judged."""
+    models = [linkage_model(dataset) for dataset in datasets()]
     return [
-        made
-        for model in map(linkage_model, datasets())
-        for made in (_linkage(settings, partitions, model), _judged(settings, partitions, model))
+        *(_linkage(settings, partitions, model) for model in models),
+        *(_judged(settings, partitions, model) for model in models if is_judged(model.dataset)),
     ]
 
 

@@ -45,7 +45,7 @@ from datafirst_platform.linkage.models import (
     trained_model,
 )
 from datafirst_platform.linkage.profiles import EVERYONE, SUBGROUPS, people_tables, profiles_query
-from datafirst_platform.linkage.publishing import table_key
+from datafirst_platform.linkage.publishing import is_judged, table_key
 from datafirst_platform.linkage.scoring import score
 from datafirst_platform.linkage.standardise import CLEANED
 from datafirst_platform.safe_errors import NotReady, PlatformError, values_withheld
@@ -142,6 +142,9 @@ def draw(
         PlatformError: a sample lies there already, there is no pair to draw, or the engine failed.
     """
     model = linkage_model(dataset)
+    if not is_judged(dataset):
+        msg = f"{dataset} has no match weights to draw pairs by."
+        raise PlatformError(msg)
     folder = labels_folder(settings, edition, dataset)
     sample = folder / "sample.csv"
     if sample.exists() and not replace:

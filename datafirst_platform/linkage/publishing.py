@@ -39,9 +39,14 @@ def linked_parts(dataset: str) -> tuple[str, ...]:
     return CASES if linkage_model(dataset).kind == "cases" else PEOPLE
 
 
+def is_judged(dataset: str) -> bool:
+    """Whether a linkage has a table of what it is judged by: it needs match weights."""
+    return linkage_model(dataset).kind in ("within", "across", "cases")
+
+
 def parts_of(dataset: str) -> tuple[str, ...]:
     """Every part a linkage publishes."""
-    return (*linked_parts(dataset), QUALITY)
+    return (*linked_parts(dataset), *((QUALITY,) if is_judged(dataset) else ()))
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ from datafirst_platform.linkage.profiles import (
     profiles_query,
     tables_told,
 )
-from datafirst_platform.linkage.publishing import linked_parts, recipe_of, table_key
+from datafirst_platform.linkage.publishing import is_judged, linked_parts, recipe_of, table_key
 from datafirst_platform.linkage.records import members_of
-from datafirst_platform.safe_errors import values_withheld
+from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
@@ -88,9 +88,13 @@ def measure(settings: Settings, edition: str, dataset: str) -> TableVersion:
 
     Raises:
         NotReady: the dataset has not been linked, or an extract is not there.
-        PlatformError: the labels fit no record, or the engine failed.
+        PlatformError: the labels fit no record, the linkage has no match weights, or the engine
+            failed.
     """
     model = linkage_model(dataset)
+    if not is_judged(dataset):
+        msg = f"{dataset} has no match weights, and no table by which it is judged."
+        raise PlatformError(msg)
     linked = {
         part: tables.require(settings, table_key(dataset, part), edition)
         for part in linked_parts(dataset)

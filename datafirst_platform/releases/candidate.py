@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.extracts.contracts import sources
 from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
 from datafirst_platform.linkage.models import datasets, linkage_model
-from datafirst_platform.linkage.publishing import QUALITY, parts_of, table_key
+from datafirst_platform.linkage.publishing import QUALITY, is_judged, parts_of, table_key
 from datafirst_platform.linkage.report import forms_of, make_report
 from datafirst_platform.marts.project import (
     DBT_STAGES,
@@ -329,10 +329,7 @@ def linkages_of(spec: ReleaseSpec) -> tuple[str, ...]:
 
     Statistics are made of marts, not of links, and go without.
     """
-    keys = {key for table in spec.tables for key in table.inputs if key.stage == "linkage"}
-    return tuple(
-        each for each in datasets() if keys & {table_key(each, part) for part in parts_of(each)}
-    )
+    return _linkages({key for table in spec.tables for key in table.inputs})
 
 
 def judged_before(spec: ReleaseSpec) -> tuple[TableKey, ...]:
@@ -341,9 +338,7 @@ def judged_before(spec: ReleaseSpec) -> tuple[TableKey, ...]:
     keys = {key for table in spec.tables for key in table.inputs}
     keys |= {key for each in keys if each in marts for key in marts[each].inputs}
     found: set[str] = set()
-    queue = [
-        each for each in datasets() if keys & {table_key(each, part) for part in parts_of(each)}
-    ]
+    queue = list(_linkages(keys))
     while queue:
         each = queue.pop()
         if each not in found:
@@ -352,6 +347,16 @@ def judged_before(spec: ReleaseSpec) -> tuple[TableKey, ...]:
             linked = {*model.members, *([model.people] if model.people else [])}
             queue += [other for other in linked if other in datasets()]
     return tuple(table_key(each, QUALITY) for each in sorted(found))
+
+
+def _linkages(keys: Collection[TableKey]) -> tuple[str, ...]:
+    """The linkages that are judged and made one of these tables, by name."""
+    return tuple(
+        each
+        for each in datasets()
+        if is_judged(each)
+        and not {table_key(each, part) for part in parts_of(each)}.isdisjoint(keys)
+    )
 
 
 def _report(
