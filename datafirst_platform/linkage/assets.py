@@ -166,8 +166,11 @@ def _judged(
         with step(settings):
             version = measure(settings, context.partition_key, model.dataset)
             report = make_report(settings, context.partition_key, model.dataset)
+            # The links themselves carry the model's charts.
             extra: dict[str, Any] = {
-                title: picture(svg, title) for title, svg in report.charts.items()
+                f"chart_{section}": picture(svg, section)
+                for section, svg in report.charts.items()
+                if section not in ("weights", "parameters")
             }
             yield materialized(version, extra, described)
 

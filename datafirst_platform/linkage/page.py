@@ -224,7 +224,8 @@ def _subgroups(figures: Figures, charts: Mapping[str, str]) -> str:
         tables.append(_table(kind, header, body))
     return (
         "<h2>By subgroup</h2>\n<p>At the middle threshold. A record is of a subgroup as its own "
-        "source says; a pair counts for the subgroup of each of its records. Links that are wrong "
+        "source says: age is that reached in the year of the edition's cut-off, area the region of "
+        "residence. A pair counts for the subgroup of each of its records. Links that are wrong "
         "or missing are not spread evenly: a study that compares subgroups should hold its result "
         f"against these figures.</p>\n{charts.get('subgroups', '')}\n" + "\n".join(tables)
     )

@@ -25,8 +25,8 @@ from datafirst_platform.tables import TableVersion
 SUBGROUPS: Mapping[str, str] = {
     "sex": "Sex",
     "ethnicity_group": "Ethnicity group",
-    "age_band": "Age in the year of the cut-off",
-    "area": "Area of residence",
+    "age_band": "Age",
+    "area": "Area",
 }
 """Kind of subgroup to its title."""
 

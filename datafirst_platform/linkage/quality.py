@@ -302,32 +302,33 @@ def _against_labels(
         from {parquet(linked["people"].path)}
         inner join ({labels}) using (record_key) inner join told using (record_key)"""
     )
-    scopes = {"all": "{}_all - 1", "cross": "{}_all - {}_own"}
-    if model.kind == "within":
-        del scopes["cross"]
-    for level in LEVELS:
-        together = _together(f"person_{level}")
-        for scope, others in scopes.items():
-            sums = ", ".join(
-                f"sum({others.format(way, way)})" for way in ("linked", "true", "both")
-            )
-            connection.execute(
-                f"""insert into counted
-                select unnest({list(_PAIRS)}), {text(level)}, {text(scope)}, profile,
-                    unnest([{sums}])
-                from ({together}) group by profile"""
-            )
+    for scope in ("all", "cross") if model.kind == "across" else ("all",):
+        ways = {level: [f"person_{level}", f"person_id, person_{level}"] for level in LEVELS}
+        connection.execute(
+            f"create or replace temp table true_ends as {_pair_ends('person_id', scope)}"
+        )
+        for level, (linked_by, both_by) in ways.items():
+            counts = _pair_ends(linked_by, scope), "from true_ends", _pair_ends(both_by, scope)
+            for measure_of, query in zip(_PAIRS, counts, strict=True):
+                connection.execute(
+                    f"insert into counted select {text(measure_of)}, {text(level)}, {text(scope)}, "
+                    f"profile, ends from ({query})"
+                )
 
 
-def _together(person: str) -> str:
-    """SQL for how many records each of `labelled` is together with, by each way of pairing."""
-    ways = {"linked": person, "true": "person_id", "both": f"person_id, {person}"}
-    counts = ", ".join(
-        f"count(*) over (partition by {columns}) as {way}_all, "
-        f"count(*) over (partition by {columns}, member) as {way}_own"
-        for way, columns in ways.items()
-    )
-    return f"select profile, {counts} from labelled"
+def _pair_ends(columns: str, scope: str) -> str:
+    """SQL for how often a record of each profile is in a pair of records alike in the columns.
+
+    Of scope `cross` without the pairs of one dataset.
+    """
+    own = "1" if scope == "all" else f"sum(count(*)) over (partition by {columns}, member)"
+    return f"""
+        select profile, sum(records * (together - own))::bigint as ends
+        from (
+            select profile, count(*) as records,
+                sum(count(*)) over (partition by {columns}) as together, {own} as own
+            from labelled group by {columns}, profile, member)
+        group by profile"""
 
 
 def _against_cases(

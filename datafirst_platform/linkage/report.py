@@ -69,7 +69,7 @@ class Report:
         html: the page: one file that needs nothing else.
         json: the figures.
         png: the charts in one picture.
-        charts: each chart as SVG, by its title.
+        charts: each chart as SVG, by its section.
     """
 
     dataset: str
@@ -133,7 +133,7 @@ def _rendered(content: str) -> Report:
         html=page(told_of, drawn).encode(),
         json=f"{content}\n".encode(),
         png=picture_of(told_of, drawn),
-        charts={each.title: each.svg for each in drawn},
+        charts={each.name: each.svg for each in drawn},
     )
 
 
