@@ -124,8 +124,8 @@ def test_a_candidate_that_breaks_its_own_suite_is_refused(installation, name, mo
     monkeypatch.setattr(
         candidate,
         "define_pseudonym",
-        lambda connection, _key: connection.execute(
-            "create or replace temp macro pseudonym(plain) as 'not-a-pseudonym-' || plain"
+        lambda connection, _key, macro="pseudonym": connection.execute(
+            f"create or replace temp macro {macro}(plain) as 'not-a-pseudonym-' || plain"
         ),
     )
     with pytest.raises(GateRefused, match="releases/"):

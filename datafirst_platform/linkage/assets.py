@@ -9,6 +9,7 @@ from datafirst_platform.extracts.contracts import ColumnSchema, contracts
 from datafirst_platform.linkage.cases import link_cases
 from datafirst_platform.linkage.charts import model_chart, quality_chart
 from datafirst_platform.linkage.evaluation import Quality, evaluate
+from datafirst_platform.linkage.lineage import CHANGES
 from datafirst_platform.linkage.linking import link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
 from datafirst_platform.linkage.publishing import (
@@ -43,6 +44,17 @@ _COLUMNS: Mapping[str, Sequence[ColumnSchema]] = {
             ColumnSchema(f"person_{level}", "VARCHAR", f"Estimated person at the {_PERSON[level]}")
             for level in LEVELS
         ),
+        *(
+            ColumnSchema(f"since_{level}", "VARCHAR", f"Edition the key in person_{level} is from")
+            for level in LEVELS
+        ),
+    ),
+    "crosswalk": (
+        ColumnSchema("level", "VARCHAR", "Threshold"),
+        ColumnSchema("previous_person", "VARCHAR", "Person in the edition before, if any"),
+        ColumnSchema("person", "VARCHAR", "Person in this edition, if any"),
+        ColumnSchema("change", "VARCHAR", "What became of the one in the other"),
+        ColumnSchema("records", "BIGINT", "Records both have; all, where there is one alone"),
     ),
     "counts": (
         ColumnSchema("measure", "VARCHAR", "What was counted"),
@@ -59,6 +71,7 @@ _COLUMNS: Mapping[str, Sequence[ColumnSchema]] = {
 _WHAT = {
     "edges": "Links between sets of identifiers",
     "people": "The estimated person of each record, at three thresholds",
+    "crosswalk": "Who was merged, split, new or withdrawn since the edition before",
     "counts": "Records, pairs, links and people, counted at each step",
     "cases": "Linked cases",
 }
@@ -185,6 +198,8 @@ def _results(
         if part in ("people", "cases"):
             extra = {"counts": _counts(linked), **_quality(quality)}
             extra["model_chart"] = picture(model_chart(model))
+        if part == "crosswalk":
+            extra = {"changes": _changes(linked)}
         yield materialized(
             version, extra, {column.name: column.description for column in _schema(model, part)}
         )
@@ -196,6 +211,20 @@ def _counts(linked: Linked) -> dg.MarkdownMetadataValue:
         for (measure, level), value in sorted(linked.counts.items())
     )
     return dg.MetadataValue.md(f"| count | of | rows |\n| --- | --- | ---: |\n{rows}")
+
+
+def _changes(linked: Linked) -> dg.MarkdownMetadataValue:
+    """What became of the people of the edition before, by threshold."""
+    if ("records_before", "") not in linked.counts:
+        return dg.MetadataValue.md("The first edition linked: nobody has a key to inherit.")
+    measures = ("before", *CHANGES, "parted", "records_moved")
+    rows = "\n".join(
+        f"| {level} | {' | '.join(f'{linked.counts[each, level]:,}' for each in measures)} |"
+        for level in LEVELS
+    )
+    return dg.MetadataValue.md(
+        f"| threshold | {' | '.join(measures)} |\n| --- |{' ---: |' * len(measures)}\n{rows}"
+    )
 
 
 def _quality(quality: Quality | None) -> dict[str, Any]:

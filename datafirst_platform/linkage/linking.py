@@ -17,6 +17,7 @@ from datafirst_platform import tables
 from datafirst_platform.engine import connect
 from datafirst_platform.linkage.blocking import nodes
 from datafirst_platform.linkage.clusters import Guard, Pairs, clusters
+from datafirst_platform.linkage.lineage import lineage, people_before
 from datafirst_platform.linkage.models import (
     LEVELS,
     LinkageModel,
@@ -41,6 +42,7 @@ from datafirst_platform.linkage.scoring import (
 from datafirst_platform.linkage.standardise import define_macros
 from datafirst_platform.safe_errors import NotReady, values_withheld
 from datafirst_platform.settings import Settings
+from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
     from datafirst_platform.linkage.clusters import Ints
@@ -51,6 +53,7 @@ _QUERIES = {
     "edges": "select record_key_l, record_key_r, "
     f"(weight / {HUNDREDTHS})::decimal(6, 2) as match_weight from edges_in_order",
     "people": "select * from people_in_order",
+    "crosswalk": "select * from crosswalk order by level, previous_person, person",
 }
 
 
@@ -101,11 +104,12 @@ class _Records:
 
 
 def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
-    """Link the records of one dataset and publish its edges, people and counts.
+    """Link the records of one dataset and publish its edges, people, crosswalk and counts.
 
     Tables: `linkage/<dataset>_edges` (record_key_l, record_key_r, match_weight), one row for two
     linked sets of identifiers, each named by its first record; `linkage/<dataset>_people`
-    (record_key, person_high, person_medium, person_low), one row a record;
+    (record_key, person_high, person_medium, person_low, and since which edition each key of a
+    person is borne), one row a record; `restricted/<dataset>_crosswalk` (see `lineage`);
     `linkage/<dataset>_counts` (measure, level, value). Nothing is done where the same settings,
     model and identities have been linked already.
 
@@ -115,8 +119,9 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
     """
     model = linkage_model(dataset, "within")
     read = members_of(settings, edition, model)
+    before = people_before(settings, edition, dataset)
     recipe, inputs = recipe_of(
-        model, edition, [each for member in read for each in member.versions]
+        model, edition, [each for member in read for each in member.versions], before
     )
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
@@ -126,7 +131,8 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
         records = _records(connection)
         links = _links(connection, records)
         labels = _cluster(connection, model, records, links)
-        counts |= _people(connection, records, labels) | _edges(connection, model, records, links)
+        counts |= _people(connection, edition, before, records, labels)
+        counts |= _edges(connection, model, records, links)
         return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
 
 
@@ -152,7 +158,8 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
             msg = f"{people.key} was linked from other records than stand now: link it again first."
             raise NotReady(msg)
     versions = [each for member in read for each in member.versions]
-    recipe, inputs = recipe_of(model, edition, [*versions, *linked])
+    before = people_before(settings, edition, dataset)
+    recipe, inputs = recipe_of(model, edition, [*versions, *linked], before)
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
@@ -162,7 +169,7 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
         given = _given(records, [version.path for version in linked])
         links = _links(connection, records)
         labels = _cluster(connection, model, records, links, given)
-        counts |= _people(connection, records, labels, model.members)
+        counts |= _people(connection, edition, before, records, labels, model.members)
         counts |= _edges(connection, model, records, links)
         return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
 
@@ -229,47 +236,48 @@ def _cluster(
 def _given(records: _Records, people: Sequence[Path]) -> list[Ints]:
     """The people of every member as partitions of ids, by level."""
     import numpy as np
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     given: list[Ints] = [np.arange(records.ids) for _ in LEVELS]
     for number, path in enumerate(people):
         mine = np.flatnonzero(records.member == number)
-        first = int(mine[0]) if len(mine) else 0
-        keys = records.key.slice(first, len(mine))
         file = pq.ParquetFile(path)
-        # Most records' people are named as at the stricter threshold, or after themselves.
-        known, place = keys, mine
         for labels, level in zip(given, LEVELS, strict=True):
             person = file.read([f"person_{level}"])[f"person_{level}"].combine_chunks()
-            other = np.flatnonzero(pc.not_equal(person, known).to_numpy(zero_copy_only=False))
-            place = place.copy()
-            place[other] = first + pc.index_in(person.take(other), value_set=keys).to_numpy()
-            labels[records.node[mine]] = records.id[place]
-            known = person
+            code = person.dictionary_encode().indices.to_numpy()
+            # A person stands for the first of their records: of several the last to be set.
+            first = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.int64)
+            first[code[::-1]] = np.arange(len(code))[::-1]
+            labels[records.node[mine]] = records.id[mine[first[code]]]
     return given
 
 
 def _people(
     connection: duckdb.DuckDBPyConnection,
+    edition: str,
+    before: TableVersion | None,
     records: _Records,
     labels: Sequence[Ints],
     members: Sequence[str] = (),
 ) -> Counts:
-    """Stream `people_in_order`: every record under its people; count them."""
+    """Stream `people_in_order`: every record under its people; make `crosswalk`; count them."""
     import numpy as np
     import pyarrow as pa
 
     columns: dict[str, tuple[Any, Ints]] = {"record_key": (records.key, np.arange(len(records.id)))}
     if members:
         columns = {"source_dataset": (pa.array(members), records.member), **columns}
-    counts: Counts = {}
-    for level, label in zip(LEVELS, labels, strict=True):
-        name_of = _names(records, label)
-        columns[f"person_{level}"] = (records.key, name_of)
-        sizes = np.bincount(name_of) if len(name_of) else np.zeros(1, dtype=np.int64)
+    smallest = [_names(records, label) for label in labels]
+    place = records.place(np.arange(records.ids))
+    told = lineage(connection, edition, before, records.key, place, smallest, members)
+    counts = dict(told.counts)
+    for level, names, named in zip(LEVELS, told.levels, smallest, strict=True):
+        columns[f"person_{level}"] = (names.keys, named)
+        sizes = np.bincount(named) if len(named) else np.zeros(1, dtype=np.int64)
         counts["people", level] = int((sizes > 0).sum())
         counts["largest", level] = int(sizes.max())
+    for level, names, named in zip(LEVELS, told.levels, smallest, strict=True):
+        columns[f"since_{level}"] = (told.editions, names.since[named])
     stream(connection, "people_in_order", columns)
     return counts
 

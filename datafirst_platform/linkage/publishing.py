@@ -25,9 +25,10 @@ from datafirst_platform.tables import TableVersion
 Counts = dict[tuple[str, str], int]
 """(measure, level) to value; see `Linked`."""
 
-PEOPLE = ("edges", "people", "counts")
+PEOPLE = ("edges", "people", "crosswalk", "counts")
 CASES = ("cases", "counts")
-"""Parts a linkage publishes; `linkage/<dataset>_<part>`, but cases carry the linkage's own name."""
+"""Parts a linkage publishes; `linkage/<dataset>_<part>`, but cases carry the linkage's own name and
+a crosswalk is restricted."""
 
 
 QUALITY = "quality"
@@ -54,13 +55,17 @@ class Linked:
     """What a linkage made, or what stands from an earlier run of the same recipe.
 
     Attributes:
-        tables: the published versions by part: `edges`, `people`, `counts`; of cases `cases`,
-            `counts`.
+        tables: the published versions by part: `edges`, `people`, `crosswalk`, `counts`; of cases
+            `cases`, `counts`.
         counts: (measure, level) to value, as published. Measures: `records`; `tuples`, distinct
             sets of identifiers among them; `unlinkable`, tuples that no blocking rule reaches;
             `pairs` scored, by the rule that found them first; and by threshold `edges`, `people`
-            (clusters) and `largest` (records in the largest cluster). Of cases: `records`,
-            `unlinkable`, `pairs` and, by threshold, `edges` (linked cases).
+            (clusters) and `largest` (records in the largest cluster). Where an edition before was
+            linked, by threshold too: people `before`, of whom `kept`, `merged` and `withdrawn`;
+            `split`, those of them whose records are of several people now; `new`, people without a
+            record there was, and `parted`, those with such records but no key to inherit;
+            `records_before`, `records_kept` and, by threshold, `records_moved` to another person.
+            Of cases: `records`, `unlinkable`, `pairs` and, by threshold, `edges` (linked cases).
     """
 
     tables: Mapping[str, TableVersion]
@@ -69,18 +74,31 @@ class Linked:
 
 def table_key(dataset: str, part: str) -> TableKey:
     """Key of a part of a linkage."""
-    return TableKey.of("linkage", dataset if part == "cases" else f"{dataset}_{part}")
+    stage = "restricted" if part == "crosswalk" else "linkage"
+    return TableKey.of(stage, dataset if part == "cases" else f"{dataset}_{part}")
 
 
 def recipe_of(
-    model: LinkageModel, edition: str, versions: Sequence[TableVersion]
+    model: LinkageModel,
+    edition: str,
+    versions: Sequence[TableVersion],
+    before: TableVersion | None = None,
 ) -> tuple[str, dict[str, str]]:
     """The digest of all that a linkage follows from, and its inputs by name.
+
+    Args:
+        model: the settings.
+        edition: partition key.
+        versions: what is linked.
+        before: the people of the edition before, whose keys go on.
 
     Raises:
         NotReady: the model is not trained, or is out of date.
     """
     inputs = {str(version.key): version.version for version in versions}
+    if before is not None:
+        # Of another edition: what follows an edition's tables back stops here.
+        inputs[f"before/{before.key}"] = before.version
     # The cleaning follows from contracts and code lists too: its SQL says how.
     cleaning = [
         clean_query(version.key.table, version.key.table, ())

@@ -7,6 +7,7 @@ releases/<release>/<edition>.<revision>/
     data/<table>.parquet, data/<table>.csv
     documents/<table>.svg, documents/<table>.png    the chart of a table that has one
     documents/linkage_<linkage>.html, .json, .png   how good the links are: page, figures, charts
+    documents/linkage_changes.json, .html   of a linking release: people since the edition before
 ```
 
 The digest of a release is over the paths and SHA-256 of its files, the manifest apart: the same

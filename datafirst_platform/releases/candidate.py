@@ -37,6 +37,8 @@ from datafirst_platform.quality import verdicts
 from datafirst_platform.quality.verdicts import Verdict
 from datafirst_platform.releases import bundle
 from datafirst_platform.releases.bundle import Release
+from datafirst_platform.releases.linkage_changes import NAME as CHANGES
+from datafirst_platform.releases.linkage_changes import linkage_changes
 from datafirst_platform.releases.plots import draw
 from datafirst_platform.safe_errors import GateRefused, values_withheld
 from datafirst_platform.settings import PROJECT_ROOT, Settings
@@ -44,6 +46,10 @@ from datafirst_platform.tables import TableVersion
 
 CODE_VERSION = "3"
 """Raised by hand when the same tables would be released as other bytes."""
+
+PEOPLE_SCOPE = "people/1"
+"""Scope of the released ids of people, the same in every edition (docs/decisions/0014). Another
+number gives every person another id: nobody can be followed from the editions before it."""
 
 Progress = Callable[[str], None]
 
@@ -78,8 +84,7 @@ def build_release(
     (staged / "data").mkdir(parents=True)
     try:
         with connect(settings) as connection:
-            # One scope an edition: its releases join with each other, two editions do not.
-            define_pseudonym(connection, scope_key(settings, f"release/{edition}"))
+            define_released_ids(connection, settings, edition)
             described = []
             for table, version in zip(spec.tables, versions, strict=True):
                 progress(f"{table.name}: {version.rows:,} rows")
@@ -106,6 +111,7 @@ def build_release(
             _file_entry(staged / bundle.CATALOGUE, staged),
             *_draw(spec.tables, files, staged, progress),
             *_report(settings, edition, spec, staged, progress),
+            *(_tell_changes(settings, edition, ancestry, staged) if spec.members else ()),
         ]
         manifest = _manifest(edition, spec, described, documents, ancestry, [*gates, *own])
         if members:
@@ -222,13 +228,27 @@ def _failure(verdict: Verdict) -> str:
     return f"{verdict.stage}/{verdict.table}: failed {rules}"
 
 
+def define_released_ids(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, edition: str
+) -> None:
+    """Give a connection the macros by which `rekeyed` makes ids anew.
+
+    Records and cases have a scope an edition: its releases join with each other, two editions do
+    not. People have one for all: who is followed from edition to edition keeps an id.
+    """
+    define_pseudonym(connection, scope_key(settings, f"release/{edition}"))
+    define_pseudonym(connection, scope_key(settings, PEOPLE_SCOPE), "person_pseudonym")
+
+
 def rekeyed(table: ReleasedTable) -> str:
-    """SQL for a table's columns, every pseudonym made anew by the macro `pseudonym`.
+    """SQL for a table's columns, every pseudonym made anew (`define_released_ids`).
 
     The domain keeps a person's id apart from the record whose id it was made of.
     """
+    macro = {"person": "person_pseudonym"}
     return ", ".join(
-        f"pseudonym('{column.pseudonym_of}|' || {name(column.name)}) as {name(column.name)}"
+        f"{macro.get(column.pseudonym_of, 'pseudonym')}"
+        f"('{column.pseudonym_of}|' || {name(column.name)}) as {name(column.name)}"
         if column.pseudonym_of
         else name(column.name)
         for column in table.columns
@@ -375,6 +395,22 @@ def _report(
             if path.suffix == ".png":
                 about["alternative"] = report.alternative
             entries.append({**_file_entry(path, staged), **about})
+    return entries
+
+
+def _tell_changes(
+    settings: Settings, edition: str, ancestry: Sequence[TableVersion], staged: Path
+) -> list[dict[str, Any]]:
+    """Write the linkage-change report of the linkage a release joins datasets by; its entries."""
+    across = {table_key(dataset, "counts") for dataset in datasets("across")}
+    entries: list[dict[str, Any]] = []
+    for counts in (version for version in ancestry if version.key in across):
+        report = linkage_changes(settings, edition, counts)
+        base = staged / bundle.DOCUMENTS / CHANGES
+        base.parent.mkdir(exist_ok=True)
+        for suffix, content in ((".json", report.json), (".html", report.page)):
+            base.with_suffix(suffix).write_text(content, encoding="utf-8")
+            entries.append({**_file_entry(base.with_suffix(suffix), staged), "title": report.title})
     return entries
 
 

@@ -27,7 +27,7 @@ def engine():
         yield connection
 
 
-def publish_records(settings, stage, table, made):
+def publish_records(settings, stage, table, made, edition=EDITION):
     """Publish records, given as dictionaries of some columns, as what a stage holds of a table."""
     contract = contracts()[table]
     schema = contract.identities_schema if stage == "identities" else contract.content_schema
@@ -44,7 +44,7 @@ def publish_records(settings, stage, table, made):
             settings,
             connection,
             TableKey.of(stage, table),
-            EDITION,
+            edition,
             "select * from made",
             order_by=["record_key"],
             recipe=str(len(made)),

@@ -1,0 +1,799 @@
+"""Linking what changed: new records against those known from the edition before.
+
+What belongs here: the run of a linkage within a dataset that takes the people of the edition before
+as they are, and finds a place for records that are new or were changed. What does not: what is kept
+for it (`known.py`), comparing (`scoring.py`), keys of people (`lineage.py`).
+
+A record whose identifiers are those of a known one is of the same person. All others are compared
+with each other and with the known records they share a block with, and join people strongest link
+first, under the guards of a whole linkage. Two people known apart are never joined: whoever links
+to both goes to the better one, and the link to the other is a *bridge*, left for a decision.
+Records that are gone leave; those who remain are not parted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from datafirst_platform import tables
+from datafirst_platform.engine import connect, parquet, text
+from datafirst_platform.identity import TableKey
+from datafirst_platform.linkage.clusters import Guard, Pairs, _contradict, _mutually_best, joined
+from datafirst_platform.linkage.known import (
+    Known,
+    keys_sql,
+    known_before,
+    mark_sql,
+    publish_known,
+    weighed_fields,
+)
+from datafirst_platform.linkage.lineage import Earlier, lineage
+from datafirst_platform.linkage.models import LEVELS, LinkageModel, splink_settings, trained_model
+from datafirst_platform.linkage.publishing import Counts, Linked, publish, standing
+from datafirst_platform.linkage.records import CONTENT, Member, numbered
+from datafirst_platform.linkage.scoring import (
+    HUNDREDTHS,
+    arrays,
+    register,
+    score,
+    stream,
+    thresholds_of,
+)
+from datafirst_platform.linkage.standardise import (
+    CLEANED,
+    FIELDS,
+    clean_query,
+    define_macros,
+    derive_query,
+)
+from datafirst_platform.safe_errors import values_withheld
+from datafirst_platform.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from datafirst_platform.linkage.clusters import Ints
+
+MOST_CHANGED = 0.1
+"""Share of records, new or changed, beyond which a linkage starts from nothing: by then it costs as
+much, and what is known says little."""
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of the identities then and now, numbered in the order of their keys.
+
+    Attributes:
+        now_of: for every row then the same row now, -1 where it is gone or was changed.
+        then_of: for every row now the same row then, -1 where it is new or was changed.
+        mark: for every row now its mark.
+        linked: for every row then whether it is of a person.
+    """
+
+    now_of: Ints
+    then_of: Ints
+    mark: NDArray[np.uint64]
+    linked: NDArray[np.bool_]
+
+    @property
+    def fresh(self) -> Ints:
+        """Rows now that are new or were changed."""
+        import numpy as np
+
+        return np.flatnonzero(self.then_of < 0)
+
+
+@dataclass(frozen=True)
+class _Touched:
+    """The records a change may tell of: those that are new, and all of the people near them.
+
+    Attributes:
+        row: rows now, in order; what follows is by their place.
+        node: first place with the same identifiers.
+        key: record keys (Arrow).
+        pnc: police identifiers (Arrow).
+        person: by threshold a number of the person they are known as, -1 where new.
+        people: their rows among the people before, and those of the records that are gone.
+        stays: which of these are here still.
+    """
+
+    row: Ints
+    node: Ints
+    key: pa.Array
+    pnc: pa.Array
+    person: list[Ints]
+    people: Ints
+    stays: NDArray[np.bool_]
+
+
+def follow(
+    settings: Settings,
+    edition: str,
+    model: LinkageModel,
+    member: Member,
+    recipe: str,
+    inputs: Mapping[str, str],
+    queries: Mapping[str, str],
+) -> Linked | None:
+    """Link what changed since the edition before and publish it, with what the next one needs.
+
+    Besides the tables of a linkage: `restricted/<dataset>_bridges` (level, record_key,
+    other_record_key, match_weight).
+
+    Args:
+        settings: the installation.
+        edition: partition key.
+        model: the settings of the linkage.
+        member: its identities.
+        recipe: what a linkage from nothing would follow from.
+        inputs: its inputs by name.
+        queries: the ordered queries of its parts.
+
+    Returns:
+        None where there is nothing to go on from, or too much has changed.
+
+    Raises:
+        PlatformError: the engine failed.
+    """
+    known = known_before(settings, edition, model, member)
+    if known is None:
+        return None
+    again = tables.recipe_of(recipe, known.inputs)
+    if stands := standing(settings, edition, model.dataset, tuple(queries) + ("counts",), again):
+        return stands
+    with connect(settings) as connection, values_withheld(f"Linking {model.dataset}"):
+        counts = link_changes(connection, edition, model, member, known)
+        if counts is None:
+            return None
+        linked = publish(
+            settings,
+            connection,
+            edition,
+            model.dataset,
+            queries,
+            counts,
+            again,
+            {**inputs, **known.inputs},
+        )
+        tables.publish(
+            settings,
+            connection,
+            TableKey.of("restricted", f"{model.dataset}_bridges"),
+            edition,
+            "select * from bridges order by match_weight desc, record_key, other_record_key",
+            recipe=again,
+            inputs=known.inputs,
+        )
+        publish_known(
+            settings,
+            connection,
+            edition,
+            model,
+            member,
+            linked.tables["people"],
+            "select * from known_in_order",
+            f"select * from {parquet(known.frequencies.path)}",
+        )
+        return linked
+
+
+def link_changes(
+    connection: duckdb.DuckDBPyConnection,
+    edition: str,
+    model: LinkageModel,
+    member: Member,
+    known: Known,
+) -> Counts | None:
+    """Link what is new or changed; make the tables of a linkage, of what is known, and `bridges`.
+
+    Makes `edges_in_order`, `people_in_order`, `crosswalk`, `known_in_order` and `bridges` (level,
+    record_key, other_record_key, match_weight).
+
+    Args:
+        connection: empty.
+        edition: partition key.
+        model: the settings of a linkage that `can_follow`.
+        member: the identities.
+        known: what the edition before left.
+
+    Returns:
+        The counts; None where too much has changed, or the identities are not as they were known.
+    """
+    rows = _compare(connection, member, known)
+    if rows is None or len(rows.fresh) > MOST_CHANGED * len(rows.then_of):
+        return None
+    define_macros(connection, edition)
+    people = _people_before(known)
+    _arrive(connection, model, member, rows)
+    _find(connection, known, rows, model)
+    counts = _pair(connection, model)
+    _score(connection, model, member, known)
+    touched, links = _touch(connection, known, rows, people)
+    labels, bridges = settle(links, thresholds_of(model), touched.node, touched.person, touched.pnc)
+    counts |= _name(connection, edition, known, rows, people, touched, labels)
+    counts |= _bridge(connection, touched, bridges)
+    counts |= _edges(connection, model, known, rows, people, touched, links)
+    counts |= _remember(connection, model, known, rows)
+    return counts
+
+
+def _compare(connection: duckdb.DuckDBPyConnection, member: Member, known: Known) -> _Rows | None:
+    """What is the same as it was; None where the order of what is cannot be told from it."""
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    found = connection.execute(
+        f"select row, {mark_sql(member.people.key.table)} as mark "
+        f"from ({numbered(connection, member.people.path)})"
+    ).fetchnumpy()
+    mark = np.zeros(member.people.rows, dtype=np.uint64)
+    mark[np.asarray(found["row"])] = np.asarray(found["mark"])
+    left = pq.read_table(known.records.path, columns=["mark", "linked"])
+    then = left["mark"].to_numpy()
+    stood, stands = _in_both(then, mark)
+    if len(stood) != len(stands) or (then[stood] != mark[stands]).any():
+        return None
+    now_of = np.full(len(then), -1, dtype=np.int64)
+    then_of = np.full(len(mark), -1, dtype=np.int64)
+    now_of[stood], then_of[stands] = stands, stood
+    return _Rows(now_of, then_of, mark, left["linked"].to_numpy())
+
+
+def _in_both(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> tuple[Ints, Ints]:
+    """Where values of one array stand that the other holds too, and the other way round."""
+    import numpy as np
+
+    return np.flatnonzero(np.isin(one, other)), np.flatnonzero(np.isin(other, one))
+
+
+def _people_before(known: Known) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(known.people.path).combine_chunks()
+
+
+def _arrive(
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, member: Member, rows: _Rows
+) -> None:
+    """Make `arrivals` (row, record_key, `CLEANED`, content, tuple) and their tuples, `arrived`.
+
+    `arrived` has `FIELDS`, content and blocking keys; its id is the first row of a tuple.
+    """
+    register(connection, "fresh", {"row": rows.fresh})
+    source = (
+        f"select * from ({numbered(connection, member.people.path)}) semi join fresh using (row)"
+    )
+    cleaned = ", ".join(f"{field}::{kind} as {field}" for field, kind in CLEANED.items())
+    connection.execute(
+        f"""create temp table arrivals as
+        select *, case when content is null then row
+            else min(row) over (partition by content) end as tuple
+        from (select *, {CONTENT} as content from (select row, record_key, {cleaned}
+            from ({clean_query(member.people.key.table, source)})))"""
+    )
+    connection.execute(
+        f"""create temp table arrived as
+        select row as id, {", ".join(FIELDS)}, {keys_sql(model)}
+        from ({derive_query("select * exclude (content) from arrivals where row = tuple")})"""
+    )
+
+
+def _find(
+    connection: duckdb.DuckDBPyConnection, known: Known, rows: _Rows, model: LinkageModel
+) -> None:
+    """Make `hits` and `near`: known records like those that are new.
+
+    `hits` (content, row, now): with the same identifiers. `near` (rule, key, content, row, now):
+    in a block with one that has no such. Rows are those then and now; who is gone is left out.
+    """
+    source = (
+        f"read_parquet({text(known.records.path)}, file_row_number = true, "
+        "hive_partitioning = false)"
+    )
+    connection.execute(
+        f"""create temp table hits as select content, file_row_number as row
+        from {source} semi join arrived using (content)"""
+    )
+    _still(connection, "hits", rows)
+    connection.execute(
+        "create temp table lone as select * from arrived anti join hits using (content)"
+    )
+    blocks = " union all ".join(
+        f"""select {number}::utinyint as rule, key_{number} as key, content,
+            file_row_number as row
+        from {source} semi join lone using (key_{number})"""
+        for number in range(len(model.blocking))
+    )
+    connection.execute(f"create temp table near as {blocks}")
+    _still(connection, "near", rows)
+
+
+def _still(connection: duckdb.DuckDBPyConnection, table: str, rows: _Rows) -> None:
+    """Give a table of rows then the same rows now, and drop those that are gone."""
+    (row,) = arrays(connection, f"select distinct row from {table}")
+    here = rows.now_of[row] >= 0
+    register(connection, "here", {"row": row[here], "now": rows.now_of[row[here]]})
+    connection.execute(
+        f"create or replace temp table {table} as select * from {table} inner join here using (row)"
+    )
+
+
+def _pair(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Counts:
+    """Make `pairs` of the new tuples with each other and with the known ones of their blocks.
+
+    A block counts as it would in a whole linkage: one that is crowded gives no pair.
+    """
+    blocks = " union all ".join(
+        f"""select {number}::utinyint as rule, key_{number} as key, id, true as is_new
+        from lone where key_{number} is not null"""
+        for number in range(len(model.blocking))
+    )
+    ceilings = ", ".join(
+        f"({number}, {rule.ceiling})" for number, rule in enumerate(model.blocking)
+    )
+    connection.execute(
+        f"""create temp table blocks as
+        with every as (
+            {blocks}
+            union all
+            select distinct rule, key, case when content is null then now
+                else min(now) over (partition by content) end, false
+            from near)
+        select every.* from every
+        inner join (values {ceilings}) as ceilings (rule, most) using (rule)
+        qualify count(*) over (partition by rule, key) <= most"""
+    )
+    connection.execute(
+        """create temp table pairs as
+        select min(one.rule) as match_key, least(one.id, other.id) as join_key_l,
+            greatest(one.id, other.id) as join_key_r
+        from blocks as one inner join blocks as other
+            on one.rule = other.rule and one.key = other.key
+                and (one.id < other.id or not other.is_new) and one.id <> other.id
+        where one.is_new
+        group by join_key_l, join_key_r
+        order by join_key_l, join_key_r"""
+    )
+    counted = connection.execute(
+        "select match_key, count(*) from pairs group by match_key"
+    ).fetchall()
+    by_rule = dict(counted)
+    return {
+        ("pairs", rule.name): by_rule.get(number, 0) for number, rule in enumerate(model.blocking)
+    }
+
+
+def _score(
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, member: Member, known: Known
+) -> None:
+    """Make `edges` (l, r, match_weight) of the pairs, by row now.
+
+    How common a value is, and how many tuples there are, is told by the edition before.
+    """
+    connection.execute(
+        """create temp table known_near as select distinct join_key as row from (
+            select join_key_l as join_key from pairs union all select join_key_r from pairs)
+        anti join lone on join_key = lone.id"""
+    )
+    every = numbered(connection, member.people.path)
+    source = f"select * from ({every}) semi join known_near using (row)"
+    cleaned = ", ".join(f"{field}::{kind} as {field}" for field, kind in CLEANED.items())
+    fields = ", ".join(FIELDS)
+    connection.execute(
+        f"""create temp table tuples as
+        select id, 0::utinyint as member, {fields} from lone
+        union all
+        select row, 0::utinyint, {fields} from ({
+            derive_query(f'''
+            select row, {cleaned} from ({clean_query(member.people.key.table, source)})''')
+        })"""
+    )
+    common = {}
+    for field in weighed_fields(model):
+        common[field] = f"common_{field}"
+        connection.execute(
+            f"""create temp table common_{field} as
+            with common as (
+                select value, tuples, sum(tuples) over () as total
+                from {parquet(known.frequencies.path)} where field = {text(field)})
+            select {field}, coalesce(max(common.tuples), 1)::double
+                / (select coalesce(max(total), 1) from common) as tf_{field}
+            from tuples left join common on hash({field}) = common.value
+            where {field} is not null group by {field}"""
+        )
+    trained = trained_model(model)
+    new = connection.execute("select count(*) from lone").fetchall()[0][0]
+    prior = trained.prior([_counted(connection, known)["tuples", ""] + new])
+    settings = splink_settings(trained.comparisons, prior)
+    score(connection, settings, model.thresholds["low"], common)
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, known: Known) -> Counts:
+    """What the edition before counted."""
+    found = connection.execute(
+        f"select measure, level, value from {parquet(known.counts.path)}"
+    ).fetchall()
+    return {(measure, level): value for measure, level, value in found}
+
+
+def _touch(
+    connection: duckdb.DuckDBPyConnection, known: Known, rows: _Rows, people: pa.Table
+) -> tuple[_Touched, Pairs]:
+    """The records near a change, and their links by place."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    left, right, weight = arrays(
+        connection,
+        f"select l, r, (match_weight * {HUNDREDTHS})::integer as weight from edges order by l, r",
+    )
+    (hit,) = arrays(connection, "select row from hits")
+    ends = rows.then_of[np.union1d(left, right)]
+    of_place = np.flatnonzero(rows.linked)
+    place = np.cumsum(rows.linked) - 1
+    gone = np.flatnonzero(rows.linked & (rows.now_of < 0))
+    near = place[np.concatenate([ends[ends >= 0], hit, gone])]
+    # Whoever is one at the lenient threshold is all of whom a stricter one can tell.
+    whole = people[f"person_{LEVELS[-1]}"].combine_chunks()
+    named = pc.unique(whole.take(pa.array(near)))
+    touched = np.flatnonzero(pc.is_in(whole, value_set=named).to_numpy(zero_copy_only=False))
+    then = of_place[touched]
+    stays = rows.now_of[then] >= 0
+    told = pq.read_table(known.records.path, columns=["content", "pnc"])
+    told = told.take(pa.array(then[stays])).combine_chunks()
+    arrived = connection.sql(
+        "select row, record_key, content, pnc from arrivals order by row"
+    ).to_arrow_table()
+
+    every = np.concatenate([rows.now_of[then[stays]], arrived["row"].to_numpy()])
+    order = pa.array(np.argsort(every))
+    row = every[order.to_numpy()]
+
+    def joined_up(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.Array:
+        return pa.chunked_array([*one.chunks, *other.chunks], one.type).combine_chunks().take(order)
+
+    key = people["record_key"].combine_chunks().take(pa.array(touched[stays]))
+    person = []
+    for level in LEVELS:
+        names = people[f"person_{level}"].combine_chunks().take(pa.array(touched[stays]))
+        code = np.full(len(row), -1, dtype=np.int64)
+        code[: len(names)] = names.dictionary_encode().indices.to_numpy()
+        person.append(code[order.to_numpy()])
+    found = _Touched(
+        row=row,
+        node=_first_alike(joined_up(told["content"], arrived["content"])),
+        key=joined_up(pa.chunked_array([key]), arrived["record_key"]),
+        pnc=joined_up(told["pnc"], arrived["pnc"]),
+        person=person,
+        people=touched,
+        stays=stays,
+    )
+    at = found.node[np.searchsorted(row, left)], found.node[np.searchsorted(row, right)]
+    return found, Pairs(np.minimum(*at), np.maximum(*at), weight)
+
+
+def _first_alike(values: pa.Array) -> Ints:
+    """For every place the first with the same value; its own where there is none."""
+    import numpy as np
+
+    first = np.arange(len(values))
+    told = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
+    _, start, which = np.unique(
+        values.drop_null().to_numpy(), return_index=True, return_inverse=True
+    )
+    first[told] = told[start[which]]
+    return first
+
+
+def settle(
+    links: Pairs, thresholds: Sequence[int], node: Ints, person: Sequence[Ints], pnc: pa.Array
+) -> tuple[list[Ints], list[Pairs]]:
+    """Find every record a person without joining two that are known apart.
+
+    At each threshold clusters merge strongest link first, in rounds of mutually best ones: at the
+    first by any link, below it as in a whole linkage (`clusters`), and never if their police
+    identifiers contradict each other.
+
+    Args:
+        links: by place, with weights in hundredths; those of one node are one.
+        thresholds: in hundredths, falling.
+        node: for every record the first place with the same identifiers.
+        person: by threshold a number of the person each is known as, -1 where new.
+        pnc: police identifiers of the records (Arrow).
+
+    Returns:
+        By threshold for every record the first place of its person; and the bridges: links by which
+        two known people would have been joined, each pair of people by its best.
+    """
+    import numpy as np
+
+    places = np.arange(len(node))
+    labels = joined(places, places, node)
+    holder = np.flatnonzero(pnc.is_valid().to_numpy(zero_copy_only=False) & (node == places))
+    numbers = pnc.take(_arrow(holder)).dictionary_encode().indices.to_numpy()
+    guard = Guard(np.zeros(len(node), dtype=np.int64), holder, numbers.astype(np.int64))
+    found, bridges = [], []
+    for step, (threshold, known) in enumerate(zip(thresholds, person, strict=True)):
+        told = np.flatnonzero(known >= 0)
+        _, first, which = np.unique(known[told], return_index=True, return_inverse=True)
+        labels = joined(labels, told, told[first[which]])
+        reached = links.weight >= threshold
+        strong = Pairs(links.left[reached], links.right[reached], links.weight[reached])
+        labels, bridge = _settle(labels, strong, guard, node == places, known >= 0, half=step > 0)
+        found.append(labels)
+        bridges.append(bridge)
+    return found, bridges
+
+
+def _settle(
+    labels: Ints,
+    links: Pairs,
+    guard: Guard,
+    is_node: NDArray[np.bool_],
+    is_known: NDArray[np.bool_],
+    *,
+    half: bool,
+) -> tuple[Ints, Pairs]:
+    """Merge clusters by their strongest allowed links, and tell which two known ones would join."""
+    import numpy as np
+
+    known = np.zeros(len(labels), dtype=bool)
+    while True:
+        known[labels[is_known]] = True
+        size = np.bincount(labels[is_node], minlength=len(labels))
+        one, other = labels[links.left], labels[links.right]
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        order = np.lexsort((links.right, links.left, -links.weight, high, low))
+        order = order[low[order] != high[order]]
+        low, high = low[order], high[order]
+        first = np.flatnonzero(
+            np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])][: len(low)]
+        )
+        seen = np.diff(np.r_[first, len(low)])
+        low, high, best = low[first], high[first], order[first]
+        allowed = ~_contradict(labels, low, high, guard)
+        if half:
+            allowed &= 2 * seen >= size[low] * size[high]
+        apart = allowed & known[low] & known[high]
+        merging = np.flatnonzero(allowed & ~apart)
+        if not len(merging):
+            bridge = best[apart]
+            return labels, Pairs(links.left[bridge], links.right[bridge], links.weight[bridge])
+        merging = merging[np.lexsort((high[merging], low[merging], -links.weight[best[merging]]))]
+        mutual = merging[_mutually_best(low[merging], high[merging])]
+        becomes = np.arange(len(labels))
+        becomes[high[mutual]] = low[mutual]
+        labels = becomes[labels]
+
+
+def _arrow(values: Ints) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values)
+
+
+def _name(
+    connection: duckdb.DuckDBPyConnection,
+    edition: str,
+    known: Known,
+    rows: _Rows,
+    people: pa.Table,
+    touched: _Touched,
+    labels: Sequence[Ints],
+) -> Counts:
+    """Stream `people_in_order`, make `crosswalk`, and count people and what became of them."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    then = np.flatnonzero(rows.linked)[touched.people]
+    here = np.searchsorted(touched.row, rows.now_of[then[touched.stays]])
+    # A record that was changed is known by its key.
+    lost = np.flatnonzero(~touched.stays)
+    keys = people["record_key"].combine_chunks()
+    again = pc.index_in(keys.take(_arrow(touched.people[lost])), value_set=touched.key)
+    changed = again.is_valid().to_numpy(zero_copy_only=False)
+    earlier = Earlier(
+        lambda column: people[column].combine_chunks().take(_arrow(touched.people)),
+        len(touched.people),
+        np.concatenate([np.flatnonzero(touched.stays), lost[changed]]),
+        np.concatenate([here, again.drop_null().to_numpy().astype(np.int64)]),
+    )
+    told = lineage(connection, edition, earlier, touched.key, labels)
+
+    linked = np.zeros(len(rows.then_of), dtype=bool)
+    linked[rows.now_of[rows.linked & (rows.now_of >= 0)]] = True
+    linked[touched.row] = True
+    of_place = np.flatnonzero(linked)
+    place = np.cumsum(rows.linked) - 1
+    take = place[rows.then_of[of_place]]
+    take[np.searchsorted(of_place, touched.row)] = people.num_rows + np.arange(len(touched.row))
+
+    def column(what: str, now: pa.Array) -> tuple[pa.Array, Ints]:
+        return pa.concat_arrays([people[what].combine_chunks(), now]), take
+
+    columns = {"record_key": column("record_key", touched.key)}
+    for level, names, label in zip(LEVELS, told.levels, labels, strict=True):
+        columns[f"person_{level}"] = column(f"person_{level}", names.keys.take(_arrow(label)))
+    for level, names, label in zip(LEVELS, told.levels, labels, strict=True):
+        since = told.editions.take(_arrow(names.since[label]))
+        columns[f"since_{level}"] = column(f"since_{level}", since)
+    stream(connection, "people_in_order", columns)
+
+    before = _counted(connection, known)
+    counts = dict(told.counts)
+    counts["records_before", ""] = people.num_rows
+    counts["records_kept", ""] += people.num_rows - len(touched.people)
+    counts["records", ""] = len(of_place)
+    for level, label in zip(LEVELS, labels, strict=True):
+        others = before["people", level] - counts["before", level]
+        sizes = np.bincount(label, minlength=1)
+        counts["before", level] += others
+        counts["kept", level] += others
+        counts["people", level] = others + int((sizes > 0).sum())
+        counts["largest", level] = max(before["largest", level], int(sizes.max()))
+    return counts
+
+
+def _bridge(
+    connection: duckdb.DuckDBPyConnection,
+    touched: _Touched,
+    bridges: Sequence[Pairs],
+) -> Counts:
+    """Make `bridges` (level, record_key, other_record_key, match_weight), each by its strictest.
+
+    Both records are named by the smallest key with their identifiers.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    rows = [
+        pa.table(
+            {
+                "step": np.full(len(found.weight), step),
+                "level": [level] * len(found.weight),
+                "record_key": touched.key.take(_arrow(found.left)),
+                "other_record_key": touched.key.take(_arrow(found.right)),
+                "weight": found.weight,
+            }
+        )
+        for step, (level, found) in enumerate(zip(LEVELS, bridges, strict=True))
+    ]
+    connection.register("found", pa.concat_tables(rows))
+    connection.execute(
+        f"""create temp table bridges as
+        select level, record_key, other_record_key,
+            (weight / {HUNDREDTHS})::decimal(6, 2) as match_weight
+        from found
+        qualify row_number() over (partition by record_key, other_record_key order by step) = 1
+        order by match_weight desc, record_key, other_record_key"""
+    )
+    connection.unregister("found")
+    return {
+        ("bridges", level): len(found.weight) for level, found in zip(LEVELS, bridges, strict=True)
+    }
+
+
+def _edges(
+    connection: duckdb.DuckDBPyConnection,
+    model: LinkageModel,
+    known: Known,
+    rows: _Rows,
+    people: pa.Table,
+    touched: _Touched,
+    links: Pairs,
+) -> Counts:
+    """Make `edges_in_order`: the links before between records that are the same, then the new."""
+    import numpy as np
+    import pyarrow as pa
+
+    place = np.cumsum(rows.linked) - 1
+    gone = place[np.flatnonzero(rows.linked & (rows.now_of < 0))]
+    keys = people["record_key"].combine_chunks().take(_arrow(gone))
+    connection.register("gone", pa.table({"key": keys}))
+    order = np.lexsort((-links.weight, links.right, links.left))
+    left, right = links.left[order], links.right[order]
+    first = order[np.r_[True, (left[1:] != left[:-1]) | (right[1:] != right[:-1])][: len(left)]]
+    connection.register(
+        "new",
+        pa.table(
+            {
+                "record_key_l": touched.key.take(_arrow(links.left[first])),
+                "record_key_r": touched.key.take(_arrow(links.right[first])),
+                "weight": pa.array(links.weight[first], pa.int32()),
+            }
+        ),
+    )
+    connection.execute(
+        f"""create temp table edges_in_order as
+        select record_key_l, record_key_r, (match_weight * {HUNDREDTHS})::integer as weight
+        from {parquet(known.edges.path)}
+        anti join gone on record_key_l = gone.key
+        anti join gone as other on record_key_r = other.key
+        union all
+        from new"""
+    )
+    connection.unregister("gone")
+    connection.unregister("new")
+    counted = ", ".join(
+        f"count(*) filter (where weight >= {least})" for least in thresholds_of(model)
+    )
+    found = connection.execute(f"select {counted} from edges_in_order").fetchall()[0]
+    return {("edges", level): count for level, count in zip(LEVELS, found, strict=True)}
+
+
+def _remember(
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, known: Known, rows: _Rows
+) -> Counts:
+    """Stream `known_in_order`, what is known of all rows now; count tuples."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    keys = [f"key_{number}" for number in range(len(model.blocking))]
+    listed = ", ".join(keys)
+    connection.register("marks", pa.table({"row": rows.fresh, "mark": rows.mark[rows.fresh]}))
+    new = connection.sql(
+        f"""select mark, arrivals.row is not null as linked, arrived.content, arrivals.pnc, {listed}
+        from marks left join arrivals on marks.row = arrivals.row
+        left join arrived on arrivals.tuple = arrived.id
+        order by marks.row"""
+    ).to_arrow_table()
+    connection.unregister("marks")
+    then = pq.read_table(known.records.path)
+    take = rows.then_of.copy()
+    take[rows.fresh] = then.num_rows + np.arange(len(rows.fresh))
+    columns = {
+        column: (
+            pa.concat_arrays([then[column].combine_chunks(), new[column].combine_chunks()]),
+            take,
+        )
+        for column in then.column_names
+    }
+    stream(connection, "known_in_order", columns)
+    return _count_tuples(connection, known, rows, keys)
+
+
+def _count_tuples(
+    connection: duckdb.DuckDBPyConnection, known: Known, rows: _Rows, keys: Sequence[str]
+) -> Counts:
+    """Distinct sets of identifiers, and how many of them no blocking rule reaches."""
+    import numpy as np
+
+    source = (
+        f"read_parquet({text(known.records.path)}, file_row_number = true, "
+        "hive_partitioning = false)"
+    )
+    unreached = " and ".join(f"{key} is null" for key in keys)
+    register(connection, "left_rows", {"row": np.flatnonzero(rows.linked & (rows.now_of < 0))})
+    connection.execute(
+        f"""create temp table left_tuples as
+        select content, {unreached} as unreached, file_row_number as row
+        from {source} as known semi join left_rows on known.file_row_number = left_rows.row"""
+    )
+    connection.execute(
+        f"""create temp table alike as select content, file_row_number as row
+        from {source} semi join left_tuples using (content)"""
+    )
+    _still(connection, "alike", rows)
+    before = _counted(connection, known)
+    lost, lost_unreached = connection.execute(
+        """select count(*), count(*) filter (where unreached) from (
+            select distinct content, unreached, case when content is null then row end
+            from left_tuples anti join alike using (content))"""
+    ).fetchall()[0]
+    new, new_unreached = connection.execute(
+        f"select count(*), count(*) filter (where {unreached}) from lone"
+    ).fetchall()[0]
+    return {
+        ("tuples", ""): before["tuples", ""] + new - lost,
+        ("unlinkable", ""): before["unlinkable", ""] + new_unreached - lost_unreached,
+    }
