@@ -7,6 +7,7 @@ Exit codes: 0 done; 1 a step failed; 2 the command was mistyped; 3 a delivery is
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import json
 import os
 import sys
@@ -176,8 +177,9 @@ def supply(
 
 @main.command()
 @click.argument("edition", required=False, type=click.Choice(_EDITION_KEYS))
+@click.option("--relink", is_flag=True, help="Link from nothing where it would go on from before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-def refresh(edition: str | None, as_json: bool) -> None:  # noqa: FBT001
+def refresh(edition: str | None, relink: bool, as_json: bool) -> None:  # noqa: FBT001
     """Refresh EDITION: receive, link, build the marts, check, release.
 
     Without EDITION the newest one that is due. Safe to repeat: what stands by the same inputs and
@@ -189,7 +191,8 @@ def refresh(edition: str | None, as_json: bool) -> None:  # noqa: FBT001
 
     due = due_on(date.today())  # noqa: DTZ011 - the reader's own calendar
     key = edition or (due.key if due else EDITIONS[0].key)
-    done = run(_settings(), key, _progress if not as_json else lambda _: None)
+    settings = dataclasses.replace(_settings(), relink=relink)
+    done = run(settings, key, _progress if not as_json else lambda _: None)
     if as_json:
         _json(
             {

@@ -25,13 +25,14 @@ STAGES = (
     "extracts",
     "identities",
     "quarantine",
+    "known",
     "linkage",
     "restricted",
     "marts",
     "insights",
     "releases",
 )
-SECURE_STAGES = frozenset({"identities", "quarantine"})
+SECURE_STAGES = frozenset({"identities", "quarantine", "known"})
 """Stages whose tables may hold identifiers: they lie under `secure/`."""
 RESTRICTED_STAGES = frozenset({"restricted"})
 """Stages without identifiers whose tables are nobody's outside: they lie under `secure/` too."""

@@ -45,7 +45,7 @@ _COLUMNS: Mapping[str, Sequence[ColumnSchema]] = {
             for level in LEVELS
         ),
         *(
-            ColumnSchema(f"since_{level}", "VARCHAR", f"Edition the key in person_{level} is from")
+            ColumnSchema(f"since_{level}", "SMALLINT", f"Edition the key in person_{level} is from")
             for level in LEVELS
         ),
     ),

@@ -13,7 +13,7 @@ Records that are gone leave; those who remain are not parted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,9 @@ from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import Guard, Pairs, _contradict, _mutually_best, joined
 from datafirst_platform.linkage.known import (
     Known,
+    by_row,
+    columns_read,
+    define_known,
     keys_sql,
     known_before,
     mark_sql,
@@ -40,7 +43,6 @@ from datafirst_platform.linkage.scoring import (
     arrays,
     register,
     score,
-    stream,
     thresholds_of,
 )
 from datafirst_platform.linkage.standardise import (
@@ -52,6 +54,7 @@ from datafirst_platform.linkage.standardise import (
 )
 from datafirst_platform.safe_errors import values_withheld
 from datafirst_platform.settings import Settings
+from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,22 +67,29 @@ MOST_CHANGED = 0.1
 """Share of records, new or changed, beyond which a linkage starts from nothing: by then it costs as
 much, and what is known says little."""
 
+_BATCH = 1 << 17
+"""Rows of a published table that are handed over at a time."""
+
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows of the identities then and now, numbered in the order of their keys.
+    """Rows of the identities now, and those that are known.
 
     Attributes:
-        now_of: for every row then the same row now, -1 where it is gone or was changed.
-        then_of: for every row now the same row then, -1 where it is new or was changed.
-        mark: for every row now its mark.
-        linked: for every row then whether it is of a person.
+        now_of: for every known row the same row now, -1 where it is gone or was changed.
+        then_of: for every row now the known row, -1 where it is new or was changed.
+        gone: known rows that are gone or were changed since the edition before.
+        linked: for every known row whether it is of a person.
+        place_of: for every row now its place among the people before, -1 where it has none.
+        at: for every place among the people before its row now, -1 where it is gone.
     """
 
     now_of: Ints
     then_of: Ints
-    mark: NDArray[np.uint64]
+    gone: Ints
     linked: NDArray[np.bool_]
+    place_of: Ints
+    at: Ints
 
     @property
     def fresh(self) -> Ints:
@@ -99,17 +109,17 @@ class _Touched:
         key: record keys (Arrow).
         pnc: police identifiers (Arrow).
         person: by threshold a number of the person they are known as, -1 where new.
-        people: their rows among the people before, and those of the records that are gone.
-        stays: which of these are here still.
+        people: the rows of the people before that tell of them (Arrow), with their number, `row`.
+        now: for each of these the row of the identities now, -1 where it is gone or changed.
     """
 
     row: Ints
     node: Ints
     key: pa.Array
     pnc: pa.Array
-    person: list[Ints]
-    people: Ints
-    stays: NDArray[np.bool_]
+    person: Sequence[Ints]
+    people: pa.Table
+    now: Ints
 
 
 def follow(
@@ -145,7 +155,7 @@ def follow(
     if known is None:
         return None
     again = tables.recipe_of(recipe, known.inputs)
-    if stands := standing(settings, edition, model.dataset, tuple(queries) + ("counts",), again):
+    if stands := standing(settings, edition, model.dataset, (*queries, "counts"), again):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {model.dataset}"):
         counts = link_changes(connection, edition, model, member, known)
@@ -177,8 +187,8 @@ def follow(
             model,
             member,
             linked.tables["people"],
-            "select * from known_in_order",
-            f"select * from {parquet(known.frequencies.path)}",
+            "select * from known_now order by gone, mark",
+            known,
         )
         return linked
 
@@ -192,7 +202,7 @@ def link_changes(
 ) -> Counts | None:
     """Link what is new or changed; make the tables of a linkage, of what is known, and `bridges`.
 
-    Makes `edges_in_order`, `people_in_order`, `crosswalk`, `known_in_order` and `bridges` (level,
+    Makes `edges_in_order`, `people_in_order`, `crosswalk`, `known_now` and `bridges` (level,
     record_key, other_record_key, match_weight).
 
     Args:
@@ -203,71 +213,100 @@ def link_changes(
         known: what the edition before left.
 
     Returns:
-        The counts; None where too much has changed, or the identities are not as they were known.
+        The counts; None where too much has changed, or what is known does not fit.
     """
-    rows = _compare(connection, member, known)
+    table = member.people.key.table
+    source = numbered(connection, member.people.path)
+    rows = _compare(connection, source, member, known)
     if rows is None or len(rows.fresh) > MOST_CHANGED * len(rows.then_of):
         return None
     define_macros(connection, edition)
-    people = _people_before(known)
-    _arrive(connection, model, member, rows)
-    _find(connection, known, rows, model)
+    _arrive(connection, source, table, model, rows)
+    _find(connection, model, rows)
     counts = _pair(connection, model)
-    _score(connection, model, member, known)
-    touched, links = _touch(connection, known, rows, people)
+    _score(connection, source, table, model, known)
+    touched, links = _touch(connection, known, rows)
     labels, bridges = settle(links, thresholds_of(model), touched.node, touched.person, touched.pnc)
-    counts |= _name(connection, edition, known, rows, people, touched, labels)
+    counts |= _name(connection, edition, known, rows, touched, labels)
     counts |= _bridge(connection, touched, bridges)
-    counts |= _edges(connection, model, known, rows, people, touched, links)
-    counts |= _remember(connection, model, known, rows)
-    return counts
+    counts |= _edges(connection, model, known, touched, links)
+    register(connection, "every_gone", {"row": rows.gone})
+    _remember(connection, model)
+    return counts | _count_tuples(connection, model, known, rows)
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, member: Member, known: Known) -> _Rows | None:
-    """What is the same as it was; None where the order of what is cannot be told from it."""
+def _compare(
+    connection: duckdb.DuckDBPyConnection, source: str, member: Member, known: Known
+) -> _Rows | None:
+    """Make `known`, what is known by row; find out which rows are the same as they were.
+
+    None where what is known does not fit the people who were published.
+    """
     import numpy as np
-    import pyarrow.parquet as pq
 
+    define_known(connection, known)
+    # Rows that stand in both are found in one pass: their marks are not kept.
     found = connection.execute(
-        f"select row, {mark_sql(member.people.key.table)} as mark "
-        f"from ({numbered(connection, member.people.path)})"
+        f"""select every.row as now, known.row as before
+        from known inner join (
+            select row, {mark_sql(member.people.key.table)} as mark from ({source})) as every
+            using (mark)
+        where not gone"""
     ).fetchnumpy()
-    mark = np.zeros(member.people.rows, dtype=np.uint64)
-    mark[np.asarray(found["row"])] = np.asarray(found["mark"])
-    left = pq.read_table(known.records.path, columns=["mark", "linked"])
-    then = left["mark"].to_numpy()
-    stood, stands = _in_both(then, mark)
-    if len(stood) != len(stands) or (then[stood] != mark[stands]).any():
+    now, before = np.asarray(found["now"]), np.asarray(found["before"])
+    columns = connection.execute("select row, linked, gone from known").fetchnumpy()
+    linked, alive = np.zeros((2, len(columns["row"])), dtype=bool)
+    linked[columns["row"]] = columns["linked"]
+    alive[columns["row"]] = np.logical_not(columns["gone"])
+    (ended,) = arrays(
+        connection,
+        """select known.row from known semi join (from known where gone) as ends
+            on known.mark = ends.mark and known.layer < ends.layer
+        where not gone""",
+    )
+    alive[ended] = False
+    now, before = now[alive[before]], before[alive[before]]
+    now_of = np.full(len(linked), -1, dtype=np.int64)
+    then_of = np.full(member.people.rows, -1, dtype=np.int64)
+    now_of[before], then_of[now] = now, before
+    gone = np.flatnonzero(alive & (now_of < 0))
+
+    register(connection, "gone_rows", {"row": gone[linked[gone]]})
+    (places,) = arrays(
+        connection,
+        f"""select file_row_number from {by_row(known.people)} as people
+        semi join (select record from known semi join gone_rows using (row)) as gone
+            on hash(people.record_key) = gone.record""",
+    )
+    stays = np.ones(known.people.rows, dtype=bool)
+    stays[places] = False
+    kept = np.sort(now_of[linked & (now_of >= 0)])
+    if len(kept) != int(stays.sum()):
         return None
-    now_of = np.full(len(then), -1, dtype=np.int64)
-    then_of = np.full(len(mark), -1, dtype=np.int64)
-    now_of[stood], then_of[stands] = stands, stood
-    return _Rows(now_of, then_of, mark, left["linked"].to_numpy())
-
-
-def _in_both(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> tuple[Ints, Ints]:
-    """Where values of one array stand that the other holds too, and the other way round."""
-    import numpy as np
-
-    return np.flatnonzero(np.isin(one, other)), np.flatnonzero(np.isin(other, one))
-
-
-def _people_before(known: Known) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    return pq.read_table(known.people.path).combine_chunks()
+    # Both are in the order of their keys.
+    at = np.full(known.people.rows, -1, dtype=np.int64)
+    at[stays] = kept
+    place_of = np.full(len(then_of), -1, dtype=np.int64)
+    place_of[kept] = np.flatnonzero(stays)
+    return _Rows(now_of, then_of, gone, linked, place_of, at)
 
 
 def _arrive(
-    connection: duckdb.DuckDBPyConnection, model: LinkageModel, member: Member, rows: _Rows
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    table: str,
+    model: LinkageModel,
+    rows: _Rows,
 ) -> None:
     """Make `arrivals` (row, record_key, `CLEANED`, content, tuple) and their tuples, `arrived`.
 
     `arrived` has `FIELDS`, content and blocking keys; its id is the first row of a tuple.
     """
     register(connection, "fresh", {"row": rows.fresh})
-    source = (
-        f"select * from ({numbered(connection, member.people.path)}) semi join fresh using (row)"
+    connection.execute(
+        f"""create temp table fresh_rows as
+        select row, record_key, {", ".join(columns_read(table))}, {mark_sql(table)} as mark
+        from ({source}) semi join fresh using (row)"""
     )
     cleaned = ", ".join(f"{field}::{kind} as {field}" for field, kind in CLEANED.items())
     connection.execute(
@@ -275,7 +314,7 @@ def _arrive(
         select *, case when content is null then row
             else min(row) over (partition by content) end as tuple
         from (select *, {CONTENT} as content from (select row, record_key, {cleaned}
-            from ({clean_query(member.people.key.table, source)})))"""
+            from ({clean_query(table, "from fresh_rows")})))"""
     )
     connection.execute(
         f"""create temp table arrived as
@@ -284,30 +323,22 @@ def _arrive(
     )
 
 
-def _find(
-    connection: duckdb.DuckDBPyConnection, known: Known, rows: _Rows, model: LinkageModel
-) -> None:
+def _find(connection: duckdb.DuckDBPyConnection, model: LinkageModel, rows: _Rows) -> None:
     """Make `hits` and `near`: known records like those that are new.
 
     `hits` (content, row, now): with the same identifiers. `near` (rule, key, content, row, now):
     in a block with one that has no such. Rows are those then and now; who is gone is left out.
     """
-    source = (
-        f"read_parquet({text(known.records.path)}, file_row_number = true, "
-        "hive_partitioning = false)"
-    )
     connection.execute(
-        f"""create temp table hits as select content, file_row_number as row
-        from {source} semi join arrived using (content)"""
+        "create temp table hits as select content, row from known semi join arrived using (content)"
     )
     _still(connection, "hits", rows)
     connection.execute(
         "create temp table lone as select * from arrived anti join hits using (content)"
     )
     blocks = " union all ".join(
-        f"""select {number}::utinyint as rule, key_{number} as key, content,
-            file_row_number as row
-        from {source} semi join lone using (key_{number})"""
+        f"""select {number}::utinyint as rule, key_{number} as key, content, row
+        from known semi join lone using (key_{number})"""
         for number in range(len(model.blocking))
     )
     connection.execute(f"create temp table near as {blocks}")
@@ -370,7 +401,11 @@ def _pair(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Counts:
 
 
 def _score(
-    connection: duckdb.DuckDBPyConnection, model: LinkageModel, member: Member, known: Known
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    table: str,
+    model: LinkageModel,
+    known: Known,
 ) -> None:
     """Make `edges` (l, r, match_weight) of the pairs, by row now.
 
@@ -381,8 +416,7 @@ def _score(
             select join_key_l as join_key from pairs union all select join_key_r from pairs)
         anti join lone on join_key = lone.id"""
     )
-    every = numbered(connection, member.people.path)
-    source = f"select * from ({every}) semi join known_near using (row)"
+    near = f"select * from ({source}) semi join known_near using (row)"
     cleaned = ", ".join(f"{field}::{kind} as {field}" for field, kind in CLEANED.items())
     fields = ", ".join(FIELDS)
     connection.execute(
@@ -391,7 +425,7 @@ def _score(
         union all
         select row, 0::utinyint, {fields} from ({
             derive_query(f'''
-            select row, {cleaned} from ({clean_query(member.people.key.table, source)})''')
+            select row, {cleaned} from ({clean_query(table, near)})''')
         })"""
     )
     common = {}
@@ -423,58 +457,62 @@ def _counted(connection: duckdb.DuckDBPyConnection, known: Known) -> Counts:
 
 
 def _touch(
-    connection: duckdb.DuckDBPyConnection, known: Known, rows: _Rows, people: pa.Table
+    connection: duckdb.DuckDBPyConnection, known: Known, rows: _Rows
 ) -> tuple[_Touched, Pairs]:
     """The records near a change, and their links by place."""
     import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     left, right, weight = arrays(
         connection,
         f"select l, r, (match_weight * {HUNDREDTHS})::integer as weight from edges order by l, r",
     )
-    (hit,) = arrays(connection, "select row from hits")
-    ends = rows.then_of[np.union1d(left, right)]
-    of_place = np.flatnonzero(rows.linked)
-    place = np.cumsum(rows.linked) - 1
-    gone = np.flatnonzero(rows.linked & (rows.now_of < 0))
-    near = place[np.concatenate([ends[ends >= 0], hit, gone])]
+    (hit,) = arrays(connection, "select now from hits")
+    ends = np.concatenate([left, right, hit])
+    near = np.union1d(rows.place_of[ends[rows.then_of[ends] >= 0]], np.flatnonzero(rows.at < 0))
+    register(connection, "near_people", {"file_row_number": near})
+    people = by_row(known.people)
     # Whoever is one at the lenient threshold is all of whom a stricter one can tell.
-    whole = people[f"person_{LEVELS[-1]}"].combine_chunks()
-    named = pc.unique(whole.take(pa.array(near)))
-    touched = np.flatnonzero(pc.is_in(whole, value_set=named).to_numpy(zero_copy_only=False))
-    then = of_place[touched]
-    stays = rows.now_of[then] >= 0
-    told = pq.read_table(known.records.path, columns=["content", "pnc"])
-    told = told.take(pa.array(then[stays])).combine_chunks()
+    whole = f"person_{LEVELS[-1]}"
+    told = connection.sql(
+        f"""select * rename (file_row_number as row) from {people}
+        semi join (select {whole} from {people} semi join near_people using (file_row_number))
+            using ({whole})
+        order by row"""
+    ).to_arrow_table()
+    now = rows.at[told["row"].to_numpy()]
+    stays = now >= 0
+    register(connection, "touched", {"row": rows.then_of[now[stays]], "now": now[stays]})
+    columns = connection.sql(
+        "select content, pnc from known inner join touched using (row) order by now"
+    ).to_arrow_table()
     arrived = connection.sql(
         "select row, record_key, content, pnc from arrivals order by row"
     ).to_arrow_table()
 
-    every = np.concatenate([rows.now_of[then[stays]], arrived["row"].to_numpy()])
-    order = pa.array(np.argsort(every))
-    row = every[order.to_numpy()]
+    every = np.concatenate([now[stays], arrived["row"].to_numpy()])
+    order = np.argsort(every)
+    row = every[order]
+    stayed = told.filter(pa.array(stays))
 
-    def joined_up(one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.Array:
-        return pa.chunked_array([*one.chunks, *other.chunks], one.type).combine_chunks().take(order)
+    def both(one: pa.ChunkedArray, column: str) -> pa.Array:
+        chunks = [*one.chunks, *arrived[column].chunks]
+        return pa.chunked_array(chunks, one.type).combine_chunks().take(pa.array(order))
 
-    key = people["record_key"].combine_chunks().take(pa.array(touched[stays]))
     person = []
     for level in LEVELS:
-        names = people[f"person_{level}"].combine_chunks().take(pa.array(touched[stays]))
+        names = stayed[f"person_{level}"].combine_chunks().dictionary_encode()
         code = np.full(len(row), -1, dtype=np.int64)
-        code[: len(names)] = names.dictionary_encode().indices.to_numpy()
-        person.append(code[order.to_numpy()])
+        code[: len(names)] = names.indices.to_numpy()
+        person.append(code[order])
     found = _Touched(
         row=row,
-        node=_first_alike(joined_up(told["content"], arrived["content"])),
-        key=joined_up(pa.chunked_array([key]), arrived["record_key"]),
-        pnc=joined_up(told["pnc"], arrived["pnc"]),
+        node=_first_alike(both(columns["content"], "content")),
+        key=both(stayed["record_key"], "record_key"),
+        pnc=both(columns["pnc"], "pnc"),
         person=person,
-        people=touched,
-        stays=stays,
+        people=told,
+        now=now,
     )
     at = found.node[np.searchsorted(row, left)], found.node[np.searchsorted(row, right)]
     return found, Pairs(np.minimum(*at), np.maximum(*at), weight)
@@ -585,7 +623,6 @@ def _name(
     edition: str,
     known: Known,
     rows: _Rows,
-    people: pa.Table,
     touched: _Touched,
     labels: Sequence[Ints],
 ) -> Counts:
@@ -594,45 +631,36 @@ def _name(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    then = np.flatnonzero(rows.linked)[touched.people]
-    here = np.searchsorted(touched.row, rows.now_of[then[touched.stays]])
+    stays, lost = np.flatnonzero(touched.now >= 0), np.flatnonzero(touched.now < 0)
     # A record that was changed is known by its key.
-    lost = np.flatnonzero(~touched.stays)
-    keys = people["record_key"].combine_chunks()
-    again = pc.index_in(keys.take(_arrow(touched.people[lost])), value_set=touched.key)
+    again = pc.index_in(
+        touched.people["record_key"].take(_arrow(lost)), value_set=touched.key
+    ).combine_chunks()
     changed = again.is_valid().to_numpy(zero_copy_only=False)
     earlier = Earlier(
-        lambda column: people[column].combine_chunks().take(_arrow(touched.people)),
+        lambda column: touched.people[column].combine_chunks(),
         len(touched.people),
-        np.concatenate([np.flatnonzero(touched.stays), lost[changed]]),
-        np.concatenate([here, again.drop_null().to_numpy().astype(np.int64)]),
+        np.concatenate([stays, lost[changed]]),
+        np.concatenate(
+            [np.searchsorted(touched.row, touched.now[stays]), again.drop_null().to_numpy()]
+        ).astype(np.int64),
     )
     told = lineage(connection, edition, earlier, touched.key, labels)
-
-    linked = np.zeros(len(rows.then_of), dtype=bool)
-    linked[rows.now_of[rows.linked & (rows.now_of >= 0)]] = True
-    linked[touched.row] = True
-    of_place = np.flatnonzero(linked)
-    place = np.cumsum(rows.linked) - 1
-    take = place[rows.then_of[of_place]]
-    take[np.searchsorted(of_place, touched.row)] = people.num_rows + np.arange(len(touched.row))
-
-    def column(what: str, now: pa.Array) -> tuple[pa.Array, Ints]:
-        return pa.concat_arrays([people[what].combine_chunks(), now]), take
-
-    columns = {"record_key": column("record_key", touched.key)}
+    columns = {"record_key": touched.key}
     for level, names, label in zip(LEVELS, told.levels, labels, strict=True):
-        columns[f"person_{level}"] = column(f"person_{level}", names.keys.take(_arrow(label)))
-    for level, names, label in zip(LEVELS, told.levels, labels, strict=True):
-        since = told.editions.take(_arrow(names.since[label]))
-        columns[f"since_{level}"] = column(f"since_{level}", since)
-    stream(connection, "people_in_order", columns)
+        columns[f"person_{level}"] = names.keys.take(_arrow(label))
+        columns[f"since_{level}"] = told.editions.take(_arrow(names.since[label]))
+
+    take = rows.place_of.copy()
+    take[touched.row] = known.people.rows + np.arange(len(touched.row))
+    take = take[take >= 0]
+    _merge_in(connection, "people_in_order", known.people, take, pa.table(columns))
 
     before = _counted(connection, known)
     counts = dict(told.counts)
-    counts["records_before", ""] = people.num_rows
-    counts["records_kept", ""] += people.num_rows - len(touched.people)
-    counts["records", ""] = len(of_place)
+    counts["records_before", ""] = known.people.rows
+    counts["records_kept", ""] += known.people.rows - len(touched.people)
+    counts["records", ""] = len(take)
     for level, label in zip(LEVELS, labels, strict=True):
         others = before["people", level] - counts["before", level]
         sizes = np.bincount(label, minlength=1)
@@ -641,6 +669,54 @@ def _name(
         counts["people", level] = others + int((sizes > 0).sum())
         counts["largest", level] = max(before["largest", level], int(sizes.max()))
     return counts
+
+
+def _merge_in(
+    connection: duckdb.DuckDBPyConnection, table: str, left: TableVersion, take: Ints, new: pa.Table
+) -> None:
+    """Stream the rows of a published table that stay, with new ones between them.
+
+    Args:
+        connection: gets the table, to be read once.
+        table: its name.
+        left: what was published.
+        take: for every row to come its number among those published, or that of a new one after
+            them; either rise.
+        new: the new rows.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    file = pq.ParquetFile(left.path)
+    new = new.select(file.schema_arrow.names).cast(file.schema_arrow)
+    is_new = take >= left.rows
+    # A new row comes with the next one that stays.
+    until = np.minimum.accumulate(np.where(is_new, left.rows, take)[::-1])[::-1]
+    number = np.cumsum(is_new)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        start = came = 0
+        for batch in file.iter_batches(_BATCH, use_threads=False):
+            start += len(batch)
+            upto = len(take) if start == left.rows else int(np.searchsorted(until, start))
+            yield from rows(pa.Table.from_batches([batch]), start - len(batch), came, upto)
+            came = upto
+        if not left.rows:
+            yield from rows(new.slice(0, 0), 0, 0, len(take))
+
+    def rows(batch: pa.Table, first: int, came: int, upto: int) -> Iterator[pa.RecordBatch]:
+        arrived = int(number[came - 1]) if came else 0
+        some = new.slice(arrived, int(is_new[came:upto].sum()))
+        place = np.where(
+            is_new[came:upto],
+            take[came:upto] - left.rows - arrived + len(batch),
+            take[came:upto] - first,
+        )
+        pool = pa.concat_tables([batch, some]).combine_chunks()
+        yield from pool.take(pa.array(place)).combine_chunks().to_batches()
+
+    connection.register(table, pa.RecordBatchReader.from_batches(file.schema_arrow, batches()))
 
 
 def _bridge(
@@ -686,102 +762,77 @@ def _edges(
     connection: duckdb.DuckDBPyConnection,
     model: LinkageModel,
     known: Known,
-    rows: _Rows,
-    people: pa.Table,
     touched: _Touched,
     links: Pairs,
 ) -> Counts:
-    """Make `edges_in_order`: the links before between records that are the same, then the new."""
+    """Make `edges_in_order`: the links before of records that are the same, then those found now.
+
+    Of those found each pair of nodes has its best.
+    """
     import numpy as np
     import pyarrow as pa
 
-    place = np.cumsum(rows.linked) - 1
-    gone = place[np.flatnonzero(rows.linked & (rows.now_of < 0))]
-    keys = people["record_key"].combine_chunks().take(_arrow(gone))
-    connection.register("gone", pa.table({"key": keys}))
+    gone = touched.people["record_key"].filter(pa.array(touched.now < 0))
     order = np.lexsort((-links.weight, links.right, links.left))
     left, right = links.left[order], links.right[order]
     first = order[np.r_[True, (left[1:] != left[:-1]) | (right[1:] != right[:-1])][: len(left)]]
-    connection.register(
-        "new",
-        pa.table(
-            {
-                "record_key_l": touched.key.take(_arrow(links.left[first])),
-                "record_key_r": touched.key.take(_arrow(links.right[first])),
-                "weight": pa.array(links.weight[first], pa.int32()),
-            }
-        ),
+    found = pa.table(
+        {
+            "record_key_l": touched.key.take(_arrow(links.left[first])),
+            "record_key_r": touched.key.take(_arrow(links.right[first])),
+            "weight": pa.array(links.weight[first], pa.int32()),
+        }
     )
+    connection.register("gone_keys", pa.table({"key": gone}))
+    connection.register("found", found)
     connection.execute(
         f"""create temp table edges_in_order as
         select record_key_l, record_key_r, (match_weight * {HUNDREDTHS})::integer as weight
         from {parquet(known.edges.path)}
-        anti join gone on record_key_l = gone.key
-        anti join gone as other on record_key_r = other.key
+        anti join gone_keys as l on record_key_l = l.key
+        anti join gone_keys as r on record_key_r = r.key
         union all
-        from new"""
+        from found"""
     )
-    connection.unregister("gone")
-    connection.unregister("new")
+    for name in ("gone_keys", "found"):
+        connection.unregister(name)
     counted = ", ".join(
         f"count(*) filter (where weight >= {least})" for least in thresholds_of(model)
     )
-    found = connection.execute(f"select {counted} from edges_in_order").fetchall()[0]
-    return {("edges", level): count for level, count in zip(LEVELS, found, strict=True)}
+    counts = connection.execute(f"select {counted} from edges_in_order").fetchall()[0]
+    return {("edges", level): count for level, count in zip(LEVELS, counts, strict=True)}
 
 
-def _remember(
-    connection: duckdb.DuckDBPyConnection, model: LinkageModel, known: Known, rows: _Rows
-) -> Counts:
-    """Stream `known_in_order`, what is known of all rows now; count tuples."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _remember(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
+    """Make `known_now`: what is known of rows that are new or changed, and which are gone."""
     keys = [f"key_{number}" for number in range(len(model.blocking))]
-    listed = ", ".join(keys)
-    connection.register("marks", pa.table({"row": rows.fresh, "mark": rows.mark[rows.fresh]}))
-    new = connection.sql(
-        f"""select mark, arrivals.row is not null as linked, arrived.content, arrivals.pnc, {listed}
-        from marks left join arrivals on marks.row = arrivals.row
+    none = ", ".join(f"null::uinteger as {key}" for key in keys)
+    connection.execute(
+        f"""create temp table known_now as
+        select mark, false as gone, hash(every.record_key) as record,
+            arrivals.row is not null as linked, arrived.content, arrivals.pnc, {", ".join(keys)}
+        from fresh_rows as every
+        left join arrivals on every.row = arrivals.row
         left join arrived on arrivals.tuple = arrived.id
-        order by marks.row"""
-    ).to_arrow_table()
-    connection.unregister("marks")
-    then = pq.read_table(known.records.path)
-    take = rows.then_of.copy()
-    take[rows.fresh] = then.num_rows + np.arange(len(rows.fresh))
-    columns = {
-        column: (
-            pa.concat_arrays([then[column].combine_chunks(), new[column].combine_chunks()]),
-            take,
-        )
-        for column in then.column_names
-    }
-    stream(connection, "known_in_order", columns)
-    return _count_tuples(connection, known, rows, keys)
+        union all
+        select mark, true, record, false, null, null, {none} from known
+        semi join every_gone using (row)
+        order by gone, mark"""
+    )
 
 
 def _count_tuples(
-    connection: duckdb.DuckDBPyConnection, known: Known, rows: _Rows, keys: Sequence[str]
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, known: Known, rows: _Rows
 ) -> Counts:
     """Distinct sets of identifiers, and how many of them no blocking rule reaches."""
-    import numpy as np
-
-    source = (
-        f"read_parquet({text(known.records.path)}, file_row_number = true, "
-        "hive_partitioning = false)"
-    )
-    unreached = " and ".join(f"{key} is null" for key in keys)
-    register(connection, "left_rows", {"row": np.flatnonzero(rows.linked & (rows.now_of < 0))})
+    unreached = " and ".join(f"key_{number} is null" for number in range(len(model.blocking)))
     connection.execute(
         f"""create temp table left_tuples as
-        select content, {unreached} as unreached, file_row_number as row
-        from {source} as known semi join left_rows on known.file_row_number = left_rows.row"""
+        select content, {unreached} as unreached, row from known semi join gone_rows using (row)"""
     )
     connection.execute(
-        f"""create temp table alike as select content, file_row_number as row
-        from {source} semi join left_tuples using (content)"""
+        """create temp table alike as select content, row
+        from known semi join left_tuples using (content)"""
     )
     _still(connection, "alike", rows)
     before = _counted(connection, known)

@@ -14,14 +14,14 @@ nothing gets a key made of the edition and their smallest record key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from datafirst_platform import editions, tables
-from datafirst_platform.engine import parquet, text
+from datafirst_platform.engine import text
 from datafirst_platform.identity import PSEUDONYM_LENGTH
 from datafirst_platform.linkage.clusters import Pairs, one_to_one
 from datafirst_platform.linkage.models import LEVELS
@@ -39,6 +39,23 @@ CHANGES = ("kept", "merged", "split", "new", "withdrawn")
 """What the crosswalk says of a person before and a person now."""
 
 _KEPT, _MERGED, _SPLIT, _NEW, _WITHDRAWN = range(len(CHANGES))
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """People of the edition before.
+
+    Attributes:
+        read: column of their table (`person_high`, `since_high`, …) to its values (Arrow).
+        records: how many records they have.
+        row: of every record that this edition holds too, its row there.
+        now: where its key stands now.
+    """
+
+    read: Callable[[str], pa.Array]
+    records: int
+    row: Ints
+    now: Ints
 
 
 @dataclass(frozen=True)
@@ -78,7 +95,7 @@ class Lineage:
 
     Attributes:
         levels: names by threshold.
-        editions: partition keys (Arrow), in order.
+        editions: years (Arrow), in order.
         counts: what became of the people before; empty where there were none.
     """
 
@@ -156,14 +173,50 @@ def inherit(before: Ints, now: Ints, age: Ints, people: int) -> tuple[Ints, Move
     return heir, Moves(one, other, records, change)
 
 
+def earlier_people(
+    connection: duckdb.DuckDBPyConnection,
+    before: TableVersion | None,
+    place: Ints,
+    members: Sequence[str] = (),
+) -> Earlier | None:
+    """All people of the edition before, with the records they share with `records`.
+
+    Args:
+        connection: with `records` (`records.load_records`).
+        before: the people of the edition before.
+        place: for every id of `records` where its key stands among those that are published.
+        members: datasets, where people are of several.
+    """
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    if before is None:
+        return None
+    of = "true"
+    if members:
+        listed = ", ".join(text(each) for each in members)
+        of = f"list_position([{listed}], earlier.source_dataset) = records.member + 1"
+    found = connection.execute(
+        f"""select earlier.file_row_number as row, records.id as id
+        from read_parquet({text(before.path)}, file_row_number = true, hive_partitioning = false)
+            as earlier
+        inner join records on earlier.record_key = records.record_key and {of}"""
+    ).fetchnumpy()
+    file = pq.ParquetFile(before.path)
+    return Earlier(
+        lambda column: file.read([column])[column].combine_chunks(),
+        before.rows,
+        np.asarray(found["row"], dtype=np.int64),
+        place[np.asarray(found["id"])],
+    )
+
+
 def lineage(
     connection: duckdb.DuckDBPyConnection,
     edition: str,
-    before: TableVersion | None,
+    before: Earlier | None,
     keys: pa.Array,
-    place: Ints,
     smallest: Sequence[Ints],
-    members: Sequence[str] = (),
 ) -> Lineage:
     """Name the people of every record, and make `crosswalk` of what became of those before.
 
@@ -172,13 +225,11 @@ def lineage(
     were. Where there is no edition before it is empty.
 
     Args:
-        connection: with `records` (`records.load_records`).
+        connection: gets the table.
         edition: partition key.
         before: the people of the edition before.
         keys: record keys (Arrow), in the order in which people are published.
-        place: for every id of `records` where its key stands among them.
         smallest: by threshold, for every record where the smallest record key of its person stands.
-        members: datasets, where people are of several.
     """
     import numpy as np
     import pyarrow as pa
@@ -189,10 +240,10 @@ def lineage(
     )
     if before is None:
         names = Names(keys, np.zeros(len(keys), dtype=np.int64))
-        return Lineage(tuple(names for _ in smallest), pa.array([edition]), {})
-    row, now = _shared(connection, before, place, members)
-    listed = sorted({edition, *_editions(connection, before)})
-    counts: Counts = {("records_before", ""): before.rows, ("records_kept", ""): len(row)}
+        return Lineage(tuple(names for _ in smallest), pa.array([int(edition)], pa.int16()), {})
+    row, now = before.row, before.now
+    listed = sorted({int(edition), *_editions(before)})
+    counts: Counts = {("records_before", ""): before.records, ("records_kept", ""): len(row)}
     levels = []
     for level, named in zip(LEVELS, smallest, strict=True):
         code, known, age = _people(before, level, listed)
@@ -221,59 +272,35 @@ def lineage(
             "records_moved": int(moves.records[moves.change != _KEPT].sum()),
         }
         counts |= {(measure, level): value for measure, value in became.items()}
-    return Lineage(tuple(levels), pa.array(listed), counts)
+    return Lineage(tuple(levels), pa.array(listed, pa.int16()), counts)
 
 
-def _shared(
-    connection: duckdb.DuckDBPyConnection,
-    before: TableVersion,
-    place: Ints,
-    members: Sequence[str],
-) -> tuple[Ints, Ints]:
-    """Of every record of both editions its row before, and where its key stands now."""
-    import numpy as np
+def _editions(before: Earlier) -> set[int]:
+    """The years the keys of people before are from."""
+    import pyarrow.compute as pc
 
-    of = "true"
-    if members:
-        listed = ", ".join(text(each) for each in members)
-        of = f"list_position([{listed}], earlier.source_dataset) = records.member + 1"
-    found = connection.execute(
-        f"""select earlier.file_row_number as row, records.id as id
-        from read_parquet({text(before.path)}, file_row_number = true, hive_partitioning = false)
-            as earlier
-        inner join records on earlier.record_key = records.record_key and {of}"""
-    ).fetchnumpy()
-    return np.asarray(found["row"], dtype=np.int64), place[np.asarray(found["id"])]
+    found = (pc.unique(before.read(f"since_{level}")).to_pylist() for level in LEVELS)
+    return {edition for each in found for edition in each}
 
 
-def _editions(connection: duckdb.DuckDBPyConnection, before: TableVersion) -> list[str]:
-    """The editions the keys of people before are from."""
-    every = " union ".join(
-        f"select distinct since_{level} from {parquet(before.path)}" for level in LEVELS
-    )
-    return [edition for (edition,) in connection.execute(every).fetchall()]
-
-
-def _people(before: TableVersion, level: str, listed: Sequence[str]) -> tuple[Ints, pa.Array, Ints]:
+def _people(before: Earlier, level: str, listed: Sequence[int]) -> tuple[Ints, pa.Array, Ints]:
     """For every record before its person, numbered; by number the keys, and how old they are."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    file = pq.ParquetFile(before.path)
-    person = file.read([f"person_{level}"])[f"person_{level}"].combine_chunks().dictionary_encode()
-    since = file.read([f"since_{level}"])[f"since_{level}"].combine_chunks()
+    person = before.read(f"person_{level}").dictionary_encode()
+    since = before.read(f"since_{level}")
     code = person.indices.to_numpy().astype(np.int64)
     age = np.zeros(len(person.dictionary), dtype=np.int64)
-    age[code] = pc.index_in(since, value_set=pa.array(listed)).to_numpy()
+    age[code] = pc.index_in(since, value_set=pa.array(listed, pa.int16())).to_numpy()
     return code, person.dictionary, age
 
 
 def _names(
     connection: duckdb.DuckDBPyConnection,
     edition: str,
-    listed: Sequence[str],
+    listed: Sequence[int],
     keys: pa.Array,
     known: pa.Array,
     age: Ints,
@@ -296,7 +323,7 @@ def _names(
     )
     is_renamed = np.zeros(len(keys), dtype=bool)
     is_renamed[renamed] = True
-    since = np.full(len(keys), listed.index(edition), dtype=np.int64)
+    since = np.full(len(keys), listed.index(int(edition)), dtype=np.int64)
     since[heirs] = age[heir[heirs]]
     in_order = called.take(pa.array(np.argsort(renamed)))
     return Names(pc.replace_with_mask(keys, pa.array(is_renamed), in_order), since)

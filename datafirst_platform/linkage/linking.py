@@ -6,7 +6,7 @@ are cleaned, compared or clustered, and the link of cases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,10 @@ import duckdb
 from datafirst_platform import tables
 from datafirst_platform.engine import connect
 from datafirst_platform.linkage.blocking import nodes
+from datafirst_platform.linkage.changes import follow
 from datafirst_platform.linkage.clusters import Guard, Pairs, clusters
-from datafirst_platform.linkage.lineage import lineage, people_before
+from datafirst_platform.linkage.known import can_follow, remember
+from datafirst_platform.linkage.lineage import earlier_people, lineage, people_before
 from datafirst_platform.linkage.models import (
     LEVELS,
     LinkageModel,
@@ -37,6 +39,7 @@ from datafirst_platform.linkage.scoring import (
     HUNDREDTHS,
     arrays,
     score_candidates,
+    stream,
     thresholds_of,
 )
 from datafirst_platform.linkage.standardise import define_macros
@@ -46,9 +49,6 @@ from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
     from datafirst_platform.linkage.clusters import Ints
-_BATCH = 1 << 18
-"""Rows handed over at a time when people and edges are written: memory stays flat."""
-
 _QUERIES = {
     "edges": "select record_key_l, record_key_r, "
     f"(weight / {HUNDREDTHS})::decimal(6, 2) as match_weight from edges_in_order",
@@ -111,7 +111,8 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
     (record_key, person_high, person_medium, person_low, and since which edition each key of a
     person is borne), one row a record; `restricted/<dataset>_crosswalk` (see `lineage`);
     `linkage/<dataset>_counts` (measure, level, value). Nothing is done where the same settings,
-    model and identities have been linked already.
+    model and identities have been linked already. Where the installation is incremental it goes on
+    from what the edition before left, if that still fits.
 
     Raises:
         NotReady: the identities or the trained model are not there, or the model is out of date.
@@ -125,6 +126,10 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
     )
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
+    if settings.incremental and not settings.relink:
+        followed = follow(settings, edition, model, read[0], recipe, inputs, _QUERIES)
+        if followed is not None:
+            return followed
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
         counts = score_candidates(connection, model, sizes)
@@ -133,7 +138,10 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
         labels = _cluster(connection, model, records, links)
         counts |= _people(connection, edition, before, records, labels)
         counts |= _edges(connection, model, records, links)
-        return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
+        linked = publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
+        if settings.incremental and can_follow(model):
+            remember(settings, connection, edition, model, read[0], linked.tables["people"])
+        return linked
 
 
 def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
@@ -269,7 +277,8 @@ def _people(
         columns = {"source_dataset": (pa.array(members), records.member), **columns}
     smallest = [_names(records, label) for label in labels]
     place = records.place(np.arange(records.ids))
-    told = lineage(connection, edition, before, records.key, place, smallest, members)
+    earlier = earlier_people(connection, before, place, members)
+    told = lineage(connection, edition, earlier, records.key, smallest)
     counts = dict(told.counts)
     for level, names, named in zip(LEVELS, told.levels, smallest, strict=True):
         columns[f"person_{level}"] = (names.keys, named)
@@ -322,21 +331,3 @@ def _edges(
         ("edges", level): int((links.weight >= least).sum())
         for level, least in zip(LEVELS, thresholds_of(model), strict=True)
     }
-
-
-def stream(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, tuple[Any, Ints]]
-) -> None:
-    """Give a connection a table to be read once: Arrow values by column, and which to take."""
-    import pyarrow as pa
-
-    schema = pa.schema([(column, values.type) for column, (values, _) in columns.items()])
-    rows = len(next(iter(columns.values()))[1])
-    batches = (
-        pa.record_batch(
-            [values.take(pa.array(at[start : start + _BATCH])) for values, at in columns.values()],
-            schema=schema,
-        )
-        for start in range(0, rows, _BATCH)
-    )
-    connection.register(table, pa.RecordBatchReader.from_batches(schema, batches))

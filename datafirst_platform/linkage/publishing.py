@@ -99,14 +99,30 @@ def recipe_of(
     if before is not None:
         # Of another edition: what follows an edition's tables back stops here.
         inputs[f"before/{before.key}"] = before.version
-    # The cleaning follows from contracts and code lists too: its SQL says how.
-    cleaning = [
+    trained = trained_model(model).digest
+    cleaning = _cleaning(versions)
+    return tables.recipe_of(_code(), model.digest, trained, edition, inputs, cleaning), inputs
+
+
+def basis_of(model: LinkageModel, versions: Sequence[TableVersion]) -> str:
+    """The digest of all that a linkage follows from but the records themselves.
+
+    Hashes of an engine's version are part of what is known of records.
+
+    Raises:
+        NotReady: the model is not trained, or is out of date.
+    """
+    trained = trained_model(model).digest
+    return tables.recipe_of(_code(), model.digest, trained, _cleaning(versions), duckdb.__version__)
+
+
+def _cleaning(versions: Sequence[TableVersion]) -> list[str]:
+    """How identities are cleaned. It follows from contracts and code lists: the SQL says how."""
+    return [
         clean_query(version.key.table, version.key.table, ())
         for version in versions
         if version.key.stage == "identities"
     ]
-    trained = trained_model(model).digest
-    return tables.recipe_of(_code(), model.digest, trained, edition, inputs, cleaning), inputs
 
 
 _BESIDE = frozenset({"assets", "charts", "checks", "evaluation", "training"}) | {

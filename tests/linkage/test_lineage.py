@@ -6,6 +6,7 @@ from datetime import date
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as run
 from hypothesis import strategies as st
 from made_identities import pnc
 
@@ -44,6 +45,7 @@ def greedy(before, now, age):
     return shared, given_to, heirs
 
 
+@run(deadline=None)
 @given(two_editions())
 def test_keys_go_where_most_records_go(editions):
     before, now, age = editions
@@ -77,6 +79,7 @@ def test_keys_go_where_most_records_go(editions):
             assert ended[0] == max(records for _, records in parts)
 
 
+@run(deadline=None)
 @given(two_editions(), st.randoms())
 def test_who_inherits_does_not_depend_on_the_order_of_records(editions, chance):
     before, now, age = editions
@@ -88,6 +91,7 @@ def test_who_inherits_does_not_depend_on_the_order_of_records(editions, chance):
         assert getattr(one[1], column).tolist() == getattr(other[1], column).tolist()
 
 
+@run(deadline=None)
 @given(two_editions())
 def test_who_is_unchanged_keeps_the_key(editions):
     before, _, age = editions
@@ -144,7 +148,7 @@ def told(crosswalk, level="medium"):
 def test_a_first_edition_names_people_by_their_records_and_tells_of_no_change(link):
     found, crosswalk, linked = link("2025", {1: 7, 2: 7, 3: 8})
     assert [found[key]["person_low"] for key in (1, 2, 3)] == [f"{n:032x}" for n in (1, 1, 3)]
-    assert {row[f"since_{level}"] for row in found.values() for level in LEVELS} == {"2025"}
+    assert {row[f"since_{level}"] for row in found.values() for level in LEVELS} == {2025}
     assert crosswalk == []
     assert ("kept", "medium") not in linked.counts
 
@@ -163,7 +167,7 @@ def test_of_keys_with_as_many_records_the_oldest_goes_on(link):
     second, _, _ = link("2026", {9: 1, 3: 2})
     third, crosswalk, _ = link("2027", {9: 1, 3: 1})
     assert third[3]["person_high"] == third[9]["person_high"] == second[9]["person_high"]
-    assert third[3]["since_high"] == "2025"
+    assert third[3]["since_high"] == 2025
     assert sorted(change for change, _ in told(crosswalk).values()) == ["kept", "merged"]
 
 
@@ -176,7 +180,7 @@ def test_a_split_leaves_the_key_with_most_records_and_makes_one_nobody_bore(link
     assert now[2]["person_high"] == now[3]["person_high"] == key
     made = now[1]["person_high"]
     assert made not in {f"{n:032x}" for n in range(10)}
-    assert now[1]["since_high"] == "2026"
+    assert now[1]["since_high"] == 2026
     assert told(crosswalk, "high") == {(key, key): ("kept", 2), (key, made): ("split", 1)}
     assert linked.counts["split", "high"] == linked.counts["parted", "high"] == 1
     # It stays theirs although it is no key of a record.
