@@ -312,7 +312,7 @@ def of_counts(model: LinkageModel) -> Derived:
                 on expected.measure = found.measure and expected.level = found.level""",
             "What was linked is told from records to people at each threshold.",
         ),
-        *(() if model.kind == "cases" else _lineage_counted()),
+        *(_lineage_counted() if model.kind in ("within", "across") else ()),
     )
     description = f"The counts of {model.dataset} are complete, and are counts."
     return Derived("the platform", description, columns, (), rules)
