@@ -7,11 +7,12 @@ Exit codes: 0 done; 1 a step failed; 2 the command was mistyped; 3 a delivery is
 from __future__ import annotations
 
 import atexit
+import dataclasses
 import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,8 +177,9 @@ def supply(
 
 @main.command()
 @click.argument("edition", required=False, type=click.Choice(_EDITION_KEYS))
+@click.option("--relink", is_flag=True, help="Link from nothing where it would go on from before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcome as JSON.")
-def refresh(edition: str | None, as_json: bool) -> None:  # noqa: FBT001
+def refresh(edition: str | None, relink: bool, as_json: bool) -> None:  # noqa: FBT001
     """Refresh EDITION: receive, link, build the marts, check, release.
 
     Without EDITION the newest one that is due. Safe to repeat: what stands by the same inputs and
@@ -189,7 +191,8 @@ def refresh(edition: str | None, as_json: bool) -> None:  # noqa: FBT001
 
     due = due_on(date.today())  # noqa: DTZ011 - the reader's own calendar
     key = edition or (due.key if due else EDITIONS[0].key)
-    done = run(_settings(), key, _progress if not as_json else lambda _: None)
+    settings = dataclasses.replace(_settings(), relink=relink)
+    done = run(settings, key, _progress if not as_json else lambda _: None)
     if as_json:
         _json(
             {
@@ -504,7 +507,7 @@ def release_verify(path: Path, as_json: bool) -> None:  # noqa: FBT001
 
 @main.group()
 def linkage() -> None:
-    """Train linkage models and evaluate links."""
+    """Train linkage models, judge links, and have clerks look at pairs."""
 
 
 @linkage.command("train")
@@ -728,6 +731,162 @@ def _measured(measure: Measure) -> dict[str, Any]:
         "recall": round(measure.recall, 4),
         "f1": round(measure.f1, 4),
     }
+
+
+@linkage.command("report")
+@click.argument("dataset")
+@click.argument("edition", type=click.Choice(_EDITION_KEYS))
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the page, its figures and its charts. Default: none is written.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def linkage_report(dataset: str, edition: str, out: Path | None, as_json: bool) -> None:  # noqa: FBT001
+    """Report how good the links of DATASET are in EDITION, as a release would tell it.
+
+    DATASET is a linkage: a dataset linked within, one across datasets, or one of cases. Counts
+    under 10, and what would give them back, are withheld, so nothing here tells of a person.
+
+    \b
+    With --out, three files: linkage_<dataset>.html (one page, no script, no network), .json, .png.
+    Releases hold the same files under documents/ once the edition is refreshed.
+
+    \b
+    What the figures rest on:
+      the truth of the made-up supply, where there is one: precision and recall
+      clerks' answers (datafirst linkage label --help): false and missed matches, with intervals
+      neither: counts, scores and sizes alone
+    """  # noqa: D301 (click wants the character)
+    from datafirst_platform.instance import one_writer
+    from datafirst_platform.linkage.quality import measure
+    from datafirst_platform.linkage.report import figures, forms_of, make_report
+
+    settings = _settings()
+    with one_writer(settings):
+        measure(settings, edition, dataset)
+    told = figures(settings, edition, dataset)
+    if as_json:
+        click.echo(json.dumps(told, indent=1, ensure_ascii=False))
+    else:
+        _show_report(told)
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for file, content in forms_of(make_report(settings, edition, dataset)):
+            (out / file).write_bytes(content)
+            click.echo(f"{out / file}", err=True)
+
+
+def _show_report(figures: Mapping[str, Any]) -> None:
+    def told(value: object) -> object:
+        return "withheld" if value is None else value
+
+    click.secho(figures["title"], bold=True)
+    click.echo(f"{figures['labels']['basis_in_words']}\n")
+    for key in ("records", "unlinkable", "share_unlinkable"):
+        click.echo(f"{key.replace('_', ' ')}: {told(figures['records'][key])}")
+    measures = ("pairs", "level", "precision", "recall", "f1")
+    if figures["labels"]["measures"]:
+        click.echo()
+        _show(
+            [[told(each[it]) for it in measures] for each in figures["labels"]["measures"]],
+            ("PAIRS", "THRESHOLD", "PRECISION", "RECALL", "F1"),
+        )
+    if figures["clerks"]:
+        rates = ("false_match_rate", "missed_match_rate")
+        click.echo(f"\n{figures['clerks']['answered']} pairs decided on by clerks")
+        _show(
+            [
+                (each["level"], *(_rate(each[rate]) for rate in rates))
+                for each in figures["clerks"]["estimates"]
+            ],
+            ("THRESHOLD", "FALSE MATCHES OF LINKS", "MISSED OF MATCHES AMONG CANDIDATES"),
+        )
+    if figures["subgroups"]:
+        shown = ("subgroup", "value", "records", "share_linked", "precision", "recall")
+        click.echo()
+        _show(
+            [[told(each[it]) for it in shown] for each in figures["subgroups"]],
+            ("SUBGROUP", "", "RECORDS", "LINKED", "PRECISION", "RECALL"),
+        )
+
+
+def _rate(estimate: Mapping[str, float] | None) -> str:
+    if estimate is None:
+        return "not known"
+    return f"{estimate['value']:.2%} ({estimate['low']:.2%} to {estimate['high']:.2%})"
+
+
+@linkage.group("label")
+def linkage_label() -> None:
+    """Have clerks decide on pairs, and estimate false and missed matches from their answers.
+
+    \b
+    1. datafirst linkage label draw magistrates 2026    a sample, into the secure zone
+    2. clerks fill in the column `answer`: yes, no or unsure
+    3. datafirst linkage label read magistrates 2026    checks the answers, and counts them
+    4. datafirst linkage report magistrates 2026        the rates, with intervals
+
+    A sample is of the links as they stand: once they change, draw another.
+    """  # noqa: D301 (click wants the character)
+
+
+@linkage_label.command("draw")
+@click.argument("dataset")
+@click.argument("edition", type=click.Choice(_EDITION_KEYS))
+@click.option(
+    "--pairs",
+    default=400,
+    show_default=True,
+    type=click.IntRange(min=20),
+    help="About how many pairs to draw.",
+)
+@click.option("--seed", default=1, show_default=True, help="Same links and seed, same pairs.")
+@click.option("--replace", is_flag=True, help="Draw anew where a sample lies already.")
+def linkage_label_draw(
+    dataset: str,
+    edition: str,
+    pairs: int,
+    seed: int,
+    replace: bool,  # noqa: FBT001
+) -> None:
+    """Draw candidate pairs of DATASET for clerks into secure/labels/, for the owner alone.
+
+    Pairs are drawn by match weight, in bands around the thresholds and far below, and by whether
+    they are linked; within a band evenly over sex, ethnicity, age and area. The file holds what
+    identifies both people of each pair: it must not leave the secure zone. Clerks see no weight.
+    """
+    from datafirst_platform.linkage.labels import draw
+
+    drawn = draw(_settings(), edition, dataset, pairs=pairs, seed=seed, replace=replace)
+    _show(drawn.strata, ("MATCH WEIGHT", "LINKED FROM", "CANDIDATE PAIRS", "DRAWN"))
+    click.echo(f"\n{drawn.pairs:,} of {drawn.candidates:,} candidate pairs: {drawn.path}")
+    click.echo("Fill in `answer` with yes, no or unsure; keep the rows and the column `pair`.")
+    click.echo(f"Next: datafirst linkage label read {dataset} {edition}")
+
+
+@linkage_label.command("read")
+@click.argument("dataset")
+@click.argument("edition", type=click.Choice(_EDITION_KEYS))
+@click.argument(
+    "file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+def linkage_label_read(dataset: str, edition: str, file: Path | None) -> None:
+    """Read the answers of clerks on pairs of DATASET back and check them.
+
+    FILE is the filled-in sample; by default the one in secure/labels/. A row without an answer is
+    left out, one with another answer is refused, by its number. Counts of answers alone are kept.
+    """
+    from datafirst_platform.linkage.labels import read
+
+    settings = _settings()
+    answers = read(settings, edition, dataset, file)
+    click.echo(
+        f"{answers.answered:,} of {answers.pairs:,} pairs decided, {answers.unsure:,} unsure."
+    )
+    if file is not None and settings.secure not in file.resolve().parents:
+        click.echo(f"{file} names people and lies outside the secure zone: remove it.", err=True)
+    click.echo(f"Next: datafirst linkage report {dataset} {edition}; a refresh releases it anew.")
 
 
 @main.command()

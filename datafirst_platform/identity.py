@@ -25,13 +25,17 @@ STAGES = (
     "extracts",
     "identities",
     "quarantine",
+    "known",
     "linkage",
+    "restricted",
     "marts",
     "insights",
     "releases",
 )
-SECURE_STAGES = frozenset({"identities", "quarantine"})
+SECURE_STAGES = frozenset({"identities", "quarantine", "known"})
 """Stages whose tables may hold identifiers: they lie under `secure/`."""
+RESTRICTED_STAGES = frozenset({"restricted"})
+"""Stages without identifiers whose tables are nobody's outside: they lie under `secure/` too."""
 
 PSEUDONYM_LENGTH = 32
 """Characters of a pseudonym: 128 bits as hexadecimal. Two of 10^9 ids collide with p < 10^-20."""
@@ -66,7 +70,8 @@ class TableKey(NamedTuple):
 
 def table_folder(settings: Settings, key: TableKey, edition: str) -> Path:
     """The folder of a table's versions for an edition."""
-    root = settings.secure if key.stage in SECURE_STAGES else settings.warehouse
+    locked = SECURE_STAGES | RESTRICTED_STAGES
+    root = settings.secure if key.stage in locked else settings.warehouse
     return root / key.stage / key.table / edition
 
 
@@ -106,7 +111,7 @@ def master_key(settings: Settings) -> bytes:
 
 
 def scope_key(settings: Settings, scope: str) -> bytes:
-    """The key of a scope (`records`, `release/2026`, …): HKDF-SHA-256 of the master key.
+    """The key of a scope (`records`, `release/2026`, `people/1`): HKDF-SHA-256 of the master key.
 
     Ids made under two scopes cannot be joined.
     """
@@ -116,16 +121,19 @@ def scope_key(settings: Settings, scope: str) -> bytes:
     return derived
 
 
-def define_pseudonym(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
+def define_pseudonym(
+    connection: duckdb.DuckDBPyConnection, key: bytes, macro: str = "pseudonym"
+) -> None:
     """Give a connection the macro `pseudonym(text)`: the keyed id of a non-null text.
 
     SHA-256 of the 16-byte key followed by the text, cut to `PSEUDONYM_LENGTH`: the half that is
     cut off is what makes the construction a random function to anyone without the key (Coron and
     others, CRYPTO 2005, "chop"; docs/decisions/0007). The key is bound as a session variable and
     never stands in SQL text. Callers prefix the text with its domain: `'libra_case|' || case_id`.
+    A connection that makes ids under several keys gives each a macro of its own.
     """
-    connection.execute("set variable pseudonym_key = ?::blob", [key])
+    connection.execute(f"set variable {macro}_key = ?::blob", [key])
     connection.execute(
-        f"""create or replace temp macro pseudonym(plain) as
-        left(sha256(getvariable('pseudonym_key') || encode(plain)), {PSEUDONYM_LENGTH})"""
+        f"""create or replace temp macro {macro}(plain) as
+        left(sha256(getvariable('{macro}_key') || encode(plain)), {PSEUDONYM_LENGTH})"""
     )

@@ -25,19 +25,24 @@ class Settings:
             of the key.
         threads: cores an engine may use.
         memory_gib: memory one engine may hold before it spills to disk, in GiB.
+        incremental: whether linkages go on from what is known from the edition before.
+        relink: whether they start from nothing all the same, this once.
     """
 
     home: Path
     keys: Path
     threads: int = 2
     memory_gib: float = 4.0
+    incremental: bool = False
+    relink: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read `DATAFIRST_HOME`, `DATAFIRST_KEYS`, `DATAFIRST_THREADS`, `DATAFIRST_MEMORY_GIB`.
+        """Read `DATAFIRST_HOME`, `…_KEYS`, `…_THREADS`, `…_MEMORY_GIB` and `…_INCREMENTAL`.
 
         Raises:
-            ValueError: a number is not a number, or the keys lie inside the data root.
+            ValueError: a number is not a number, a choice is neither 0 nor 1, or the keys lie
+                inside the data root.
         """
         env = os.environ if environment is None else environment
         home = Path(env.get("DATAFIRST_HOME") or PROJECT_ROOT / ".datafirst").resolve()
@@ -45,11 +50,16 @@ class Settings:
         if keys == home or home in keys.parents:
             msg = f"DATAFIRST_KEYS ({keys}) lies inside DATAFIRST_HOME ({home}): put it elsewhere."
             raise ValueError(msg)
+        incremental = env.get("DATAFIRST_INCREMENTAL") or "0"
+        if incremental not in ("0", "1"):
+            msg = f"DATAFIRST_INCREMENTAL is {incremental!r}: say 0 or 1."
+            raise ValueError(msg)
         return cls(
             home=home,
             keys=keys,
             threads=int(env.get("DATAFIRST_THREADS") or os.cpu_count() or 2),
             memory_gib=float(env.get("DATAFIRST_MEMORY_GIB") or 4.0),
+            incremental=incremental == "1",
         )
 
     @property

@@ -269,6 +269,7 @@ def test_the_platform_finds_nothing_lacking_about_it(walked):
         "linkage/jury_edges",
         "linkage/jury_people",
         "linkage/jury_counts",
+        "linkage/jury_quality",
         "marts/jury_summonses",
     }
     assert [(table, gap) for table, found in gaps.items() for gap in found] == []

@@ -25,3 +25,11 @@ def test_keys_inside_the_data_root_are_refused(tmp_path):
 def test_secure_folders_are_for_their_owner_alone(settings):
     for folder in (settings.secure, settings.keys, settings.spill):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_linking_what_changed_is_a_choice(tmp_path):
+    home = {"DATAFIRST_HOME": str(tmp_path / "data")}
+    assert not Settings.from_environment(home).incremental
+    assert Settings.from_environment(home | {"DATAFIRST_INCREMENTAL": "1"}).incremental
+    with pytest.raises(ValueError, match="say 0 or 1"):
+        Settings.from_environment(home | {"DATAFIRST_INCREMENTAL": "yes"})

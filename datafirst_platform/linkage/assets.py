@@ -9,12 +9,23 @@ from datafirst_platform.extracts.contracts import ColumnSchema, contracts
 from datafirst_platform.linkage.cases import link_cases
 from datafirst_platform.linkage.charts import model_chart, quality_chart
 from datafirst_platform.linkage.evaluation import evaluate
+from datafirst_platform.linkage.lineage import CHANGES
 from datafirst_platform.linkage.linking import link_across, link_dataset
 from datafirst_platform.linkage.measures import Measure, Quality
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
 from datafirst_platform.linkage.passes import link_passes
-from datafirst_platform.linkage.publishing import Linked, own_id, parts_of, table_key
+from datafirst_platform.linkage.publishing import (
+    QUALITY,
+    Linked,
+    is_judged,
+    linked_parts,
+    own_id,
+    table_key,
+)
+from datafirst_platform.linkage.quality import COLUMNS as QUALITY_COLUMNS
+from datafirst_platform.linkage.quality import measure, measured_tables
 from datafirst_platform.linkage.records import tables_of
+from datafirst_platform.linkage.report import make_report
 from datafirst_platform.metadata import column_schema, materialized, picture, step
 from datafirst_platform.settings import Settings
 
@@ -36,6 +47,17 @@ _COLUMNS: Mapping[str, Sequence[ColumnSchema]] = {
             ColumnSchema(f"person_{level}", "VARCHAR", f"Estimated person at the {_PERSON[level]}")
             for level in LEVELS
         ),
+        *(
+            ColumnSchema(f"since_{level}", "SMALLINT", f"Edition the key in person_{level} is from")
+            for level in LEVELS
+        ),
+    ),
+    "crosswalk": (
+        ColumnSchema("level", "VARCHAR", "Threshold"),
+        ColumnSchema("previous_person", "VARCHAR", "Person in the edition before, if any"),
+        ColumnSchema("person", "VARCHAR", "Person in this edition, if any"),
+        ColumnSchema("change", "VARCHAR", "What became of the one in the other"),
+        ColumnSchema("records", "BIGINT", "Records both have; all, where there is one alone"),
     ),
     "counts": (
         ColumnSchema("measure", "VARCHAR", "What was counted"),
@@ -52,6 +74,7 @@ _COLUMNS: Mapping[str, Sequence[ColumnSchema]] = {
 _WHAT = {
     "edges": "Links between sets of identifiers",
     "people": "The estimated person of each record, at three thresholds",
+    "crosswalk": "Who was merged, split, new or withdrawn since the edition before",
     "counts": "Records, pairs, links and people, counted at each step",
     "cases": "Linked cases",
     "links": "Linked people, each with the pass that found them",
@@ -67,8 +90,12 @@ _LINK = {
 def build_linkage(
     settings: Settings, partitions: dg.PartitionsDefinition
 ) -> list[dg.AssetsDefinition]:
-    """One step for each linkage that has settings."""
-    return [_linkage(settings, partitions, linkage_model(dataset)) for dataset in datasets()]
+    """Two steps for each linkage that has settings: it links, then it is judged."""
+    models = [linkage_model(dataset) for dataset in datasets()]
+    return [
+        *(_linkage(settings, partitions, model) for model in models),
+        *(_judged(settings, partitions, model) for model in models if is_judged(model.dataset)),
+    ]
 
 
 def _upstream(model: LinkageModel) -> list[dg.AssetKey]:
@@ -131,7 +158,7 @@ def _linkage(
                 "thresholds": dg.MetadataValue.json(dict(model.thresholds)),
             },
         )
-        for part in parts_of(model.dataset)
+        for part in linked_parts(model.dataset)
     ]
 
     @dg.multi_asset(
@@ -150,6 +177,39 @@ def _linkage(
     return link
 
 
+def _judged(
+    settings: Settings, partitions: dg.PartitionsDefinition, model: LinkageModel
+) -> dg.AssetsDefinition:
+    key = table_key(model.dataset, QUALITY)
+    described = {column: description for column, (_, description) in QUALITY_COLUMNS.items()}
+
+    @dg.asset(
+        key=list(key),
+        deps=[dg.AssetKey(each) for each in measured_tables(model)],
+        partitions_def=partitions,
+        description=f"What the linkage is judged by, as counts. {model.description}",
+        group_name="linkage",
+        owners=["team:data_linking"],
+        kinds={"duckdb", "parquet"},
+        tags={"dataset": model.dataset},
+        code_version=model.digest[:16],
+        metadata={"dagster/column_schema": column_schema(QUALITY_COLUMNS)},
+    )
+    def quality(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        with step(settings):
+            version = measure(settings, context.partition_key, model.dataset)
+            report = make_report(settings, context.partition_key, model.dataset)
+            # The links themselves carry the model's charts.
+            extra: dict[str, Any] = {
+                f"chart_{section}": picture(svg, section)
+                for section, svg in report.charts.items()
+                if section not in ("weights", "parameters")
+            }
+            yield materialized(version, extra, described)
+
+    return quality
+
+
 def _results(
     model: LinkageModel, linked: Linked, quality: Quality | None
 ) -> Iterator[dg.MaterializeResult]:
@@ -161,6 +221,8 @@ def _results(
                 extra["model_chart"] = picture(model_chart(model))
             else:
                 extra["passes"] = _passes(model, linked)
+        if part == "crosswalk":
+            extra = {"changes": _changes(linked)}
         yield materialized(
             version, extra, {column.name: column.description for column in _schema(model, part)}
         )
@@ -186,6 +248,20 @@ def _passes(model: LinkageModel, linked: Linked) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(
         "| pass | what agrees | linked | of all links | ambiguous |\n"
         f"| ---: | --- | ---: | ---: | ---: |\n{rows}"
+    )
+
+
+def _changes(linked: Linked) -> dg.MarkdownMetadataValue:
+    """What became of the people of the edition before, by threshold."""
+    if ("records_before", "") not in linked.counts:
+        return dg.MetadataValue.md("The first edition linked: nobody has a key to inherit.")
+    measures = ("before", *CHANGES, "parted", "records_moved")
+    rows = "\n".join(
+        f"| {level} | {' | '.join(f'{linked.counts[each, level]:,}' for each in measures)} |"
+        for level in LEVELS
+    )
+    return dg.MetadataValue.md(
+        f"| threshold | {' | '.join(measures)} |\n| --- |{' ---: |' * len(measures)}\n{rows}"
     )
 
 

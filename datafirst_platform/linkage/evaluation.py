@@ -25,11 +25,19 @@ from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
 
-def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
+def evaluate(
+    settings: Settings, edition: str, dataset: str, *, by_group: bool = True
+) -> Quality | None:
     """Compare a linkage with the reference labels, or None where there are none.
 
     Pairs are counted from cluster sizes and never listed: a pair is right where two records share
     the estimated and the true person. Records and datasets without a label are left out.
+
+    Args:
+        settings: the installation.
+        edition: partition key.
+        dataset: the linkage.
+        by_group: whether people are told apart by groups, too; of cases and passes they always are.
 
     Raises:
         NotReady: the dataset has not been linked.
@@ -65,9 +73,9 @@ def evaluate(settings: Settings, edition: str, dataset: str) -> Quality | None:
         measures = tuple(
             measure_pairs(connection, scope, level) for scope in scopes for level in LEVELS
         )
-        told = tell_groups(connection, settings, edition, labelled_tables)
-        by_group = groups_of_people(connection, across=across) if told else ()
-    return Quality(dataset, measures, by_group)
+        told = by_group and tell_groups(connection, settings, edition, labelled_tables)
+        of_groups = groups_of_people(connection, across=across) if told else ()
+    return Quality(dataset, measures, of_groups)
 
 
 def _evaluate_cases(settings: Settings, edition: str, model: LinkageModel) -> Quality | None:

@@ -6,7 +6,7 @@ are cleaned, compared or clustered, and the link of cases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,10 @@ import duckdb
 from datafirst_platform import tables
 from datafirst_platform.engine import connect
 from datafirst_platform.linkage.blocking import nodes
+from datafirst_platform.linkage.changes import follow
 from datafirst_platform.linkage.clusters import Guard, Pairs, clusters
+from datafirst_platform.linkage.known import can_follow, remember
+from datafirst_platform.linkage.lineage import earlier_people, lineage, people_before
 from datafirst_platform.linkage.models import (
     LEVELS,
     LinkageModel,
@@ -36,21 +39,21 @@ from datafirst_platform.linkage.scoring import (
     HUNDREDTHS,
     arrays,
     score_candidates,
+    stream,
     thresholds_of,
 )
 from datafirst_platform.linkage.standardise import ADDRESS, BESIDE, define_macros
 from datafirst_platform.safe_errors import NotReady, values_withheld
 from datafirst_platform.settings import Settings
+from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
     from datafirst_platform.linkage.clusters import Ints
-_BATCH = 1 << 18
-"""Rows handed over at a time when people and edges are written: memory stays flat."""
-
 _QUERIES = {
     "edges": "select record_key_l, record_key_r, "
     f"(weight / {HUNDREDTHS})::decimal(6, 2) as match_weight from edges_in_order",
     "people": "select * from people_in_order",
+    "crosswalk": "select * from crosswalk order by level, previous_person, person",
 }
 
 
@@ -101,13 +104,15 @@ class _Records:
 
 
 def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
-    """Link the records of one dataset and publish its edges, people and counts.
+    """Link the records of one dataset and publish its edges, people, crosswalk and counts.
 
     Tables: `linkage/<dataset>_edges` (record_key_l, record_key_r, match_weight), one row for two
     linked sets of identifiers, each named by its first record; `linkage/<dataset>_people`
-    (record_key, person_high, person_medium, person_low), one row a record;
+    (record_key, person_high, person_medium, person_low, and since which edition each key of a
+    person is borne), one row a record; `restricted/<dataset>_crosswalk` (see `lineage`);
     `linkage/<dataset>_counts` (measure, level, value). Nothing is done where the same settings,
-    model and identities have been linked already.
+    model and identities have been linked already. Where the installation is incremental it goes on
+    from what the edition before left, if that still fits.
 
     Raises:
         NotReady: the identities or the trained model are not there, or the model is out of date.
@@ -115,19 +120,28 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
     """
     model = linkage_model(dataset, "within")
     read = members_of(settings, edition, model)
+    before = people_before(settings, edition, dataset)
     recipe, inputs = recipe_of(
-        model, edition, [each for member in read for each in member.versions]
+        model, edition, [each for member in read for each in member.versions], before
     )
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
+    if settings.incremental and not settings.relink:
+        followed = follow(settings, edition, model, read[0], recipe, inputs, _QUERIES)
+        if followed is not None:
+            return followed
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
         counts = score_candidates(connection, model, sizes)
         records = _records(connection)
         links = _links(connection, records)
         labels = _cluster(connection, model, records, links)
-        counts |= _people(connection, records, labels) | _edges(connection, model, records, links)
-        return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
+        counts |= _people(connection, edition, before, records, labels)
+        counts |= _edges(connection, model, records, links)
+        linked = publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
+        if settings.incremental and can_follow(model):
+            remember(settings, connection, edition, model, read[0], linked.tables["people"])
+        return linked
 
 
 def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
@@ -152,7 +166,8 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
             msg = f"{people.key} was linked from other records than stand now: link it again first."
             raise NotReady(msg)
     versions = [each for member in read for each in member.versions]
-    recipe, inputs = recipe_of(model, edition, [*versions, *linked])
+    before = people_before(settings, edition, dataset)
+    recipe, inputs = recipe_of(model, edition, [*versions, *linked], before)
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
@@ -162,7 +177,7 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
         given = _given(records, [version.path for version in linked])
         links = _links(connection, records)
         labels = _cluster(connection, model, records, links, given)
-        counts |= _people(connection, records, labels, model.members)
+        counts |= _people(connection, edition, before, records, labels, model.members)
         counts |= _edges(connection, model, records, links)
         return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
 
@@ -235,47 +250,49 @@ def _cluster(
 def _given(records: _Records, people: Sequence[Path]) -> list[Ints]:
     """The people of every member as partitions of ids, by level."""
     import numpy as np
-    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     given: list[Ints] = [np.arange(records.ids) for _ in LEVELS]
     for number, path in enumerate(people):
         mine = np.flatnonzero(records.member == number)
-        first = int(mine[0]) if len(mine) else 0
-        keys = records.key.slice(first, len(mine))
         file = pq.ParquetFile(path)
-        # Most records' people are named as at the stricter threshold, or after themselves.
-        known, place = keys, mine
         for labels, level in zip(given, LEVELS, strict=True):
             person = file.read([f"person_{level}"])[f"person_{level}"].combine_chunks()
-            other = np.flatnonzero(pc.not_equal(person, known).to_numpy(zero_copy_only=False))
-            place = place.copy()
-            place[other] = first + pc.index_in(person.take(other), value_set=keys).to_numpy()
-            labels[records.node[mine]] = records.id[place]
-            known = person
+            code = person.dictionary_encode().indices.to_numpy()
+            # A person stands for the first of their records: of several the last to be set.
+            first = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.int64)
+            first[code[::-1]] = np.arange(len(code))[::-1]
+            labels[records.node[mine]] = records.id[mine[first[code]]]
     return given
 
 
 def _people(
     connection: duckdb.DuckDBPyConnection,
+    edition: str,
+    before: TableVersion | None,
     records: _Records,
     labels: Sequence[Ints],
     members: Sequence[str] = (),
 ) -> Counts:
-    """Stream `people_in_order`: every record under its people; count them."""
+    """Stream `people_in_order`: every record under its people; make `crosswalk`; count them."""
     import numpy as np
     import pyarrow as pa
 
     columns: dict[str, tuple[Any, Ints]] = {"record_key": (records.key, np.arange(len(records.id)))}
     if members:
         columns = {"source_dataset": (pa.array(members), records.member), **columns}
-    counts: Counts = {}
-    for level, label in zip(LEVELS, labels, strict=True):
-        name_of = _names(records, label)
-        columns[f"person_{level}"] = (records.key, name_of)
-        sizes = np.bincount(name_of) if len(name_of) else np.zeros(1, dtype=np.int64)
+    smallest = [_names(records, label) for label in labels]
+    place = records.place(np.arange(records.ids))
+    earlier = earlier_people(connection, before, place, members)
+    told = lineage(connection, edition, earlier, records.key, smallest)
+    counts = dict(told.counts)
+    for level, names, named in zip(LEVELS, told.levels, smallest, strict=True):
+        columns[f"person_{level}"] = (names.keys, named)
+        sizes = np.bincount(named) if len(named) else np.zeros(1, dtype=np.int64)
         counts["people", level] = int((sizes > 0).sum())
         counts["largest", level] = int(sizes.max())
+    for level, names, named in zip(LEVELS, told.levels, smallest, strict=True):
+        columns[f"since_{level}"] = (told.editions, names.since[named])
     stream(connection, "people_in_order", columns)
     return counts
 
@@ -320,21 +337,3 @@ def _edges(
         ("edges", level): int((links.weight >= least).sum())
         for level, least in zip(LEVELS, thresholds_of(model), strict=True)
     }
-
-
-def stream(
-    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, tuple[Any, Ints]]
-) -> None:
-    """Give a connection a table to be read once: Arrow values by column, and which to take."""
-    import pyarrow as pa
-
-    schema = pa.schema([(column, values.type) for column, (values, _) in columns.items()])
-    rows = len(next(iter(columns.values()))[1])
-    batches = (
-        pa.record_batch(
-            [values.take(pa.array(at[start : start + _BATCH])) for values, at in columns.values()],
-            schema=schema,
-        )
-        for start in range(0, rows, _BATCH)
-    )
-    connection.register(table, pa.RecordBatchReader.from_batches(schema, batches))

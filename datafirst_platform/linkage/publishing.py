@@ -26,18 +26,39 @@ from datafirst_platform.tables import TableVersion
 Counts = dict[tuple[str, str], int]
 """(measure, level) to value; see `Linked`."""
 
-PEOPLE = ("edges", "people", "counts")
+PEOPLE = ("edges", "people", "crosswalk", "counts")
 CASES = ("cases", "counts")
 LINKS = ("links", "counts")
-"""Parts a linkage publishes; `linkage/<dataset>_<part>`, but cases carry the linkage's own name."""
+"""Parts a linkage publishes; `linkage/<dataset>_<part>`, but cases carry the linkage's own name and
+a crosswalk is restricted."""
 
-_NOT_LINKING = frozenset({"assets", "charts", "evaluation", "measures", "subgroups", "training"})
+
+QUALITY = "quality"
+"""The part that judges a linkage, counted by a step of its own once the others stand."""
+
+
+def linked_parts(dataset: str) -> tuple[str, ...]:
+    """The parts a linkage publishes as it links."""
+    return {"cases": CASES, "passes": LINKS}.get(linkage_model(dataset).kind, PEOPLE)
+
+
+def is_judged(dataset: str) -> bool:
+    """Whether a linkage has a table of what it is judged by: it needs match weights."""
+    return linkage_model(dataset).kind in ("within", "across", "cases")
+
+
+_NOT_LINKING = frozenset(
+    {
+        *("assets", "charts", "disclosure", "estimates", "evaluation", "labels", "measures"),
+        *("page", "pictures", "profiles", "quality", "report", "subgroups", "training"),
+    }
+)
 """Modules of this room that have no part in what is published."""
 
 
 def parts_of(dataset: str) -> tuple[str, ...]:
-    """The parts a linkage publishes."""
-    return {"cases": CASES, "passes": LINKS}.get(linkage_model(dataset).kind, PEOPLE)
+    """Every part a linkage publishes."""
+    return (*linked_parts(dataset), *((QUALITY,) if is_judged(dataset) else ()))
 
 
 @dataclass(frozen=True)
@@ -45,15 +66,20 @@ class Linked:
     """What a linkage made, or what stands from an earlier run of the same recipe.
 
     Attributes:
-        tables: the published versions by part: `edges`, `people`, `counts`; of cases `cases`,
-            `counts`; by passes `links`, `counts`.
+        tables: the published versions by part: `edges`, `people`, `crosswalk`, `counts`; of cases
+            `cases`, `counts`.
         counts: (measure, level) to value, as published. Measures: `records`; `tuples`, distinct
             sets of identifiers among them; `unlinkable`, tuples that no blocking rule reaches;
             `pairs` scored, by the rule that found them first; and by threshold `edges`, `people`
-            (clusters) and `largest` (records in the largest cluster). Of cases: `records`,
-            `unlinkable`, `pairs` and, by threshold, `edges` (linked cases). By passes: `records`;
-            by member `people` (whom a source holds for one is one) and `unlinked`; by pass
-            `linked` and `ambiguous`, pairs that were not the only one for both sides.
+            (clusters) and `largest` (records in the largest cluster). Where an edition before was
+            linked, by threshold too: people `before`, of whom `kept`, `merged` and `withdrawn`;
+            `split`, those of them whose records are of several people now; `new`, people without a
+            record there was, and `parted`, those with such records but no key to inherit;
+            `records_before`, `records_kept` and, by threshold, `records_moved` to another person.
+            Of cases: `records`, `unlinkable`, `pairs` and, by threshold, `edges` (linked cases). By
+            passes: `records`; by member `people` (whom a source holds for one is one) and
+            `unlinked`; by pass `linked` and `ambiguous`, pairs that were not the only one for both
+            sides.
     """
 
     tables: Mapping[str, TableVersion]
@@ -62,7 +88,8 @@ class Linked:
 
 def table_key(dataset: str, part: str) -> TableKey:
     """Key of a part of a linkage."""
-    return TableKey.of("linkage", dataset if part == "cases" else f"{dataset}_{part}")
+    stage = "restricted" if part == "crosswalk" else "linkage"
+    return TableKey.of(stage, dataset if part == "cases" else f"{dataset}_{part}")
 
 
 def own_id(table: str) -> str:
@@ -72,22 +99,50 @@ def own_id(table: str) -> str:
 
 
 def recipe_of(
-    model: LinkageModel, edition: str, versions: Sequence[TableVersion]
+    model: LinkageModel,
+    edition: str,
+    versions: Sequence[TableVersion],
+    before: TableVersion | None = None,
 ) -> tuple[str, dict[str, str]]:
     """The digest of all that a linkage follows from, and its inputs by name.
+
+    Args:
+        model: the settings.
+        edition: partition key.
+        versions: what is linked.
+        before: the people of the edition before, whose keys go on.
 
     Raises:
         NotReady: the model is not trained, or is out of date.
     """
     inputs = {str(version.key): version.version for version in versions}
-    # The cleaning follows from contracts and code lists too: its SQL says how.
-    cleaning = [
+    if before is not None:
+        # Of another edition: what follows an edition's tables back stops here.
+        inputs[f"before/{before.key}"] = before.version
+    cleaning = _cleaning(versions)
+    trained = trained_model(model).digest if model.is_trained else ""
+    return tables.recipe_of(_code(), model.digest, trained, edition, inputs, cleaning), inputs
+
+
+def basis_of(model: LinkageModel, versions: Sequence[TableVersion]) -> str:
+    """The digest of all that a linkage follows from but the records themselves.
+
+    Hashes of an engine's version are part of what is known of records.
+
+    Raises:
+        NotReady: the model is not trained, or is out of date.
+    """
+    trained = trained_model(model).digest if model.is_trained else ""
+    return tables.recipe_of(_code(), model.digest, trained, _cleaning(versions), duckdb.__version__)
+
+
+def _cleaning(versions: Sequence[TableVersion]) -> list[str]:
+    """How identities are cleaned. It follows from contracts and code lists: the SQL says how."""
+    return [
         clean_query(version.key.table, version.key.table, ())
         for version in versions
         if version.key.stage == "identities"
     ]
-    trained = trained_model(model).digest if model.is_trained else ""
-    return tables.recipe_of(_code(), model.digest, trained, edition, inputs, cleaning), inputs
 
 
 @cache

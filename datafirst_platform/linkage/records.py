@@ -36,6 +36,12 @@ if TYPE_CHECKING:
     from datafirst_platform.linkage.clusters import Ints
 
 
+CONTENT = f"""case when pnc is not null or cro is not null or (forename1 is not null
+    and surname is not null and dob is not null and postcode is not null)
+    then hash({", ".join(field for field in CLEANED if field != ADDRESS)}) end"""
+"""SQL over cleaned records: equal where they are one tuple, NULL where they identify nobody."""
+
+
 @dataclass(frozen=True)
 class Member:
     """The identities a linkage reads of one dataset.
@@ -194,16 +200,10 @@ def _load(
         if evidence.fills:
             _fill(connection, f"evidence_{at}", evidence.fills)
     kept = ", ".join(CLEANED)
-    identifying = (
-        "pnc is not null or cro is not null or (forename1 is not null and surname is not null "
-        "and dob is not null and postcode is not null)"
-    )
-    compared = ", ".join(field for field in CLEANED if field != ADDRESS)
-    content = f"case when {identifying} then hash({compared}) end"
     connection.execute(
         f"""insert into standard
         select {number}::utinyint, ({first} + row)::integer, ({first} + row)::integer,
-            record_key, person, {kept}, {content} from people"""
+            record_key, person, {kept}, {CONTENT} from people"""
     )
     forms = [_form("people", "record_key", {"surname": "previous_surname"})]
     forms += [
@@ -225,7 +225,7 @@ def _load(
     connection.execute(
         f"""insert into standard
         select {number}::utinyint, ({first} + row)::integer, ({spare} + form)::integer,
-            record_key, person, {kept}, {content} from forms"""
+            record_key, person, {kept}, {CONTENT} from forms"""
     )
     return int(connection.execute("select count(*) from forms").fetchall()[0][0])
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 HUNDREDTHS = 100
 """Match weights are published and clustered in hundredths: float noise ends here."""
+_BATCH = 1 << 18
+"""Rows handed over at a time when people and edges are written: memory stays flat."""
 
 
 @contextmanager
@@ -60,10 +62,23 @@ def splink_linker(
 
 
 def score(
-    connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Any], threshold: float
+    connection: duckdb.DuckDBPyConnection,
+    settings: Mapping[str, Any],
+    threshold: float,
+    frequencies: Mapping[str, str] | None = None,
 ) -> None:
-    """Make `edges` (l, r, match_weight) of `pairs`: those at the threshold or above it."""
+    """Make `edges` (l, r, match_weight) of `pairs`: those at the threshold or above it.
+
+    Args:
+        connection: with `tuples` and `pairs`.
+        settings: Splink's.
+        threshold: match weight.
+        frequencies: field to the table (the field, `tf_<field>`) that says how common its values
+            are; counted in `tuples` where there is none.
+    """
     with splink_linker(connection, "tuples", settings) as (linker, api):
+        for field, table in (frequencies or {}).items():
+            linker.table_management.register_term_frequency_lookup(api.register(table), field)
         linker.table_management.register_blocked_pairs_for_predict(api.register("pairs"))
         scored = linker.inference.predict(threshold_match_weight=threshold, warning_mode="never")
         connection.execute(
@@ -112,3 +127,21 @@ def register(
     connection.register("arrays", pa.table(dict(columns)))
     connection.execute(f"create or replace temp table {table} as select * from arrays")
     connection.unregister("arrays")
+
+
+def stream(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, tuple[Any, Ints]]
+) -> None:
+    """Give a connection a table to be read once: Arrow values by column, and which to take."""
+    import pyarrow as pa
+
+    schema = pa.schema([(column, values.type) for column, (values, _) in columns.items()])
+    rows = len(next(iter(columns.values()))[1])
+    batches = (
+        pa.record_batch(
+            [values.take(pa.array(at[start : start + _BATCH])) for values, at in columns.values()],
+            schema=schema,
+        )
+        for start in range(0, rows, _BATCH)
+    )
+    connection.register(table, pa.RecordBatchReader.from_batches(schema, batches))

@@ -5,6 +5,7 @@ import warnings
 import dagster as dg
 
 from datafirst_platform.editions import EDITIONS
+from datafirst_platform.identity import RESTRICTED_STAGES
 from datafirst_platform.metadata import step
 from datafirst_platform.quality.suites import Suite, load_suite, suite_tables
 from datafirst_platform.quality.verdicts import EXPECTATIONS_GATE, Verdict, check_table
@@ -25,12 +26,12 @@ def build_gates(
 def _gate(
     settings: Settings, partitions: dg.PartitionsDefinition, suite: Suite
 ) -> dg.AssetChecksDefinition:
-    # A table of its own stage comes from the same step or from upstream: to wait for it, and so for
-    # its gate, would make circles.
+    # A table of its own stage, and a restricted one, comes from the same step or from upstream: to
+    # wait for it, and so for its gate, would make circles.
     others = {
         each.key
         for each in suite.companions
-        if not each.previous and each.key.stage != suite.key.stage
+        if not each.previous and each.key.stage not in {suite.key.stage, *RESTRICTED_STAGES}
     }
 
     def gate(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:

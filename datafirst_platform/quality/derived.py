@@ -24,9 +24,13 @@ from datafirst_platform.extracts.contracts import (
     sources,
 )
 from datafirst_platform.extracts.permissions import linkage_permissions
-from datafirst_platform.identity import TableKey
+from datafirst_platform.identity import PSEUDONYM_LENGTH, RESTRICTED_STAGES, TableKey
+from datafirst_platform.linkage.lineage import CHANGES
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, datasets, linkage_model
+from datafirst_platform.linkage.profiles import EVERYONE, SUBGROUPS
 from datafirst_platform.linkage.publishing import own_id, parts_of, table_key
+from datafirst_platform.linkage.quality import COLUMNS as QUALITY_COLUMNS
+from datafirst_platform.linkage.quality import MEASURES
 from datafirst_platform.marts.project import ReleasedTable, modelled_tables, release_specs
 from datafirst_platform.quality.rules import (
     Companion,
@@ -56,6 +60,7 @@ _RECEIPT = (
     *("rows_supplied", "rows_accepted", "rows_quarantined", "accepted_share"),
 )
 _PEOPLE = tuple(f"person_{level}" for level in LEVELS)
+_SINCE = tuple(f"since_{level}" for level in LEVELS)
 _ENDS = ("record_key_l", "record_key_r")
 _MOST_WEIGHT = 300
 """log2 of a likelihood ratio: every identifier in common comes to less than half of it."""
@@ -101,7 +106,7 @@ def derive(key: TableKey, where: str = "", audience: Sequence[str] = ()) -> Deri
     """
     if key.stage == "extracts":
         return _of_extracts(key)
-    if key.stage == "linkage":
+    if key.stage in ("linkage", *RESTRICTED_STAGES):
         return _of_linkage(key)
     model = next((table for table in modelled_tables() if table.name == key.table), None)
     if model is None or key.stage not in (model.stage, "releases"):
@@ -128,8 +133,10 @@ def _of_linkage(key: TableKey) -> Derived | None:
         "counts": of_counts,
         "edges": of_edges,
         "people": of_people,
-        "cases": of_cases,
         "links": of_links,
+        "crosswalk": of_crosswalk,
+        "cases": of_cases,
+        "quality": of_quality,
     }
     return of[part](linkage_model(dataset))
 
@@ -307,6 +314,7 @@ def of_counts(model: LinkageModel) -> Derived:
             "What was linked is told from records to people at each threshold.",
         ),
         *([_accounted(model)] if model.kind == "passes" else ()),
+        *(_lineage_counted() if model.kind in ("within", "across") else ()),
     )
     description = f"The counts of {model.dataset} are complete, and are counts."
     return Derived("the platform", description, columns, (), rules)
@@ -336,6 +344,151 @@ def _accounted(model: LinkageModel) -> Rule:
             where measure = 'linked' or (measure = 'unlinked' and level = member))""",
         "A person is linked in one pass, or in none.",
     )
+
+
+def of_quality(model: LinkageModel) -> Derived:
+    """What a linkage is judged by are counts that agree with each other and with its own."""
+    told = "A report may tell of these alone."
+    everyone = f"subgroup = {text(EVERYONE[0])}"
+    groups = ", ".join(text(kind) for kind in SUBGROUPS)
+    expected = [("records", ""), ("unlinkable", ""), *(("linked", level) for level in LEVELS)]
+    values = ", ".join(f"({text(measure)}, {text(level)})" for measure, level in expected)
+    sums = {
+        ("records", "''", "records", "''"),
+        ("edges_of_weight", "''", "edges", "'low'"),
+    }
+    if model.kind != "cases":
+        sums |= {("people_of_size", text(level), "people", text(level)) for level in LEVELS}
+    agreed = " union all ".join(
+        f"""select {text(measure)} as measure where
+        (select coalesce(sum(value), 0) from {{batch}}
+            where measure = {text(measure)} and level = {level} and {everyone})
+        <> (select value from counts where measure = {text(counted)} and level = {at})"""
+        for measure, level, counted, at in sorted(sums)
+    )
+    rules = (
+        closed(tuple(QUALITY_COLUMNS)),
+        *(
+            not_null(column, "A figure that does not say what it is of says nothing.")
+            for column in QUALITY_COLUMNS
+        ),
+        listed("measure", tuple(MEASURES), told),
+        listed("subgroup", (EVERYONE[0], *SUBGROUPS), told),
+        *bounded("value", 0, None, "Nothing is counted below 0."),
+        unique(
+            "each_once",
+            tuple(column for column in QUALITY_COLUMNS if column != "value"),
+            "Two figures for one measure contradict.",
+        ),
+        none_found(
+            "complete",
+            f"""select expected.measure from (values {values}) as expected (measure, level)
+            anti join {{batch}} as found
+                on expected.measure = found.measure and expected.level = found.level
+                and {everyone}""",
+            "Of everyone it is told how many there are, who cannot be linked, and who is.",
+        ),
+        none_found("as_counted", agreed, "The figures are of the links the linkage counted."),
+        none_found(
+            "groups_add_up",
+            f"""select measure from (
+                select measure, level, subgroup, sum(value) as value from {{batch}}
+                where measure in ('records', 'unlinkable', 'linked') group by all
+            ) group by measure, level
+            having count(distinct value) > 1 or (max(value) > 0
+                and count(*) filter (where subgroup in ({groups})) <> {len(SUBGROUPS)})""",
+            "Every record is of one group of each kind, if only of those not known.",
+        ),
+        none_found(
+            "right_pairs_are_both",
+            """select r.level from {batch} as r
+            left join {batch} as other on other.measure in ('linked_pairs', 'true_pairs')
+                and (other.level, other.part, other.subgroup, other.subgroup_value)
+                    = (r.level, r.part, r.subgroup, r.subgroup_value)
+            where r.measure = 'right_pairs' and r.value > 0
+                and (other.value is null or r.value > other.value)""",
+            "What is linked and true is linked, and true.",
+        ),
+        none_found(
+            "answers_are_of_candidates",
+            """select a.level from {batch} as a
+            left join {batch} as whole on whole.measure
+                    = case a.measure when 'one_person' then 'answered' else 'candidates' end
+                and (whole.level, whole.part, whole.subgroup, whole.subgroup_value)
+                    = (a.level, a.part, a.subgroup, a.subgroup_value)
+            where a.measure in ('answered', 'unsure', 'one_person')
+                and (whole.value is null or a.value > whole.value)""",
+            "Clerks answer of pairs that were drawn, each once.",
+        ),
+    )
+    description = f"What {model.dataset} is judged by are counts, and they agree."
+    columns = tuple(QUALITY_COLUMNS)
+    return Derived("the platform", description, columns, (_counts(model),), rules)
+
+
+def _lineage_counted() -> tuple[Rule, ...]:
+    """What became of the people of the edition before adds up, and most of them are still there."""
+    pivoted = """select * from (pivot {batch} on measure in ('before', 'kept', 'merged',
+            'withdrawn', 'new', 'parted', 'people') using any_value(value) group by level)
+        where before is not null"""
+    return (
+        none_found(
+            "lineage_adds_up",
+            f"""select level from ({pivoted})
+            where before <> kept + merged + withdrawn or people <> kept + new + parted""",
+            "Whoever there was is kept, merged or withdrawn; whoever there is was kept or is new.",
+        ),
+        share(
+            "people_last",
+            f"""select sum(kept)::bigint as counted, sum(before - withdrawn)::bigint as total
+            from ({pivoted})""",
+            "Ids are to last. If many people whose records are here lost theirs, the linkage has "
+            "changed its mind: a new model is expected to, a refresh is not.",
+            "warning",
+            min_share=0.95,
+            judged_from=1000,
+        ),
+    )
+
+
+def of_crosswalk(model: LinkageModel) -> Derived:
+    """The crosswalk tells of everybody it names what became of them, once."""
+    columns = ("level", "previous_person", "person", "change", "records")
+    ends = "Both ends of a move are people; who is new had none before, who is withdrawn has none."
+    rules = (
+        closed(columns),
+        not_null("level", "A person is one at a threshold."),
+        listed("level", LEVELS, "There are three thresholds."),
+        not_null("change", "What became of a person is why the row is there."),
+        listed("change", CHANGES, "Whoever reads it has to know what it means."),
+        pseudonym("previous_person", "People are known by keyed pseudonyms only."),
+        pseudonym("person", "People are known by keyed pseudonyms only."),
+        not_null("records", "A person has records."),
+        *bounded("records", 1, None, "Without a record there is no person, and no move."),
+        none_found(
+            "each_move_once",
+            """select 1 from {batch} group by level, previous_person, person having count(*) > 1""",
+            "A move told twice would count its records twice.",
+        ),
+        none_found(
+            "ends_fit",
+            """select 1 from {batch} where case change
+                when 'new' then previous_person is not null or person is null
+                when 'withdrawn' then previous_person is null or person is not null
+                when 'kept' then previous_person is distinct from person
+                else previous_person is null or person is null or previous_person = person end""",
+            ends,
+        ),
+        none_found(
+            "one_end_each",
+            """select 1 from {batch} where previous_person is not null
+            group by level, previous_person
+            having count(*) filter (where change in ('kept', 'merged', 'withdrawn')) <> 1""",
+            "A key goes on, is given up or is gone; the parts that left it are told besides.",
+        ),
+    )
+    description = f"The crosswalk of {model.dataset} tells once what became of a person."
+    return Derived("the platform", description, columns, (), rules)
 
 
 def of_edges(model: LinkageModel) -> Derived:
@@ -400,7 +553,7 @@ def of_people(model: LinkageModel) -> Derived:
     """Each record of a linkage has a person at nested thresholds, and no cluster is a collapse."""
     across = model.kind == "across"
     tables = [table for member in model.members for table in _member_tables(model, member)]
-    columns = (*(("source_dataset",) if across else ()), "record_key", *_PEOPLE)
+    columns = (*(("source_dataset",) if across else ()), "record_key", *_PEOPLE, *_SINCE)
     form = "Nothing leaves linkage but keyed pseudonyms."
     lone = "Who was linked to nobody is a person of one record."
     rules = [
@@ -410,23 +563,18 @@ def of_people(model: LinkageModel) -> Derived:
     ]
     for column in _PEOPLE:
         rules += [not_null(column, lone), pseudonym(column, form)]
+    for column in _SINCE:
+        rules.append(not_null(column, "Of two keys the older goes on: both have an age."))
     rules += _of_members(model) if across else _of_member(model.members[0])
-    rules.append(
-        none_found(
-            "named_by_own_record",
-            " union all ".join(
-                f"""select {column} from {{batch}} anti join (
-                    select record_key as named from {{batch}} where {column} = record_key
-                ) on {column} = named"""
-                for column in _PEOPLE
-            ),
-            "A person is named by a record of theirs, so that no id is made up.",
-        )
-    )
+    rules += _named()
     rules += [_nested(strict, weak) for strict, weak in pairwise(LEVELS)]
     rules += _no_collapse(len(model.members))
     rules += _agreement(tables)
-    companions = [*_extracts(tables)]
+    companions = [
+        *_extracts(tables),
+        Companion(PREVIOUS, table_key(model.dataset, "people"), previous=True),
+        Companion("crosswalk", table_key(model.dataset, "crosswalk")),
+    ]
     if across:
         people = (table_key(member, "people") for member in model.members)
         companions += [Companion(key.table, key) for key in people]
@@ -435,6 +583,56 @@ def of_people(model: LinkageModel) -> Derived:
         "and no cluster is a collapse."
     )
     return Derived("the platform", description, columns, tuple(companions), tuple(rules))
+
+
+def _named() -> list[Rule]:
+    """A key of a person is inherited or made of a record of theirs, and the crosswalk tells."""
+    nameless = " union all ".join(
+        f"""select person_{level} from {{batch}} semi join (
+                select person_{level} from {{batch}} anti join (
+                    select record_key as named from {{batch}} where person_{level} = record_key
+                ) on person_{level} = named
+                anti join {PREVIOUS} using (person_{level})
+            ) using (person_{level})
+            group by person_{level} having not bool_or(person_{level} =
+                left(sha256(since_{level} || '|' || record_key), {PSEUDONYM_LENGTH}))"""
+        for level in LEVELS
+    )
+    ended, begun = (
+        " union ".join(
+            f"""select {text(level)} as level, person_{level} as person
+            from {one} anti join {other} using (person_{level})"""
+            for level in LEVELS
+        )
+        for one, other in ((PREVIOUS, "{batch}"), ("{batch}", PREVIOUS))
+    )
+    told = f"""with ended as materialized ({ended}), begun as materialized ({begun}),
+        told_ended as (
+            select level, previous_person as person from crosswalk
+            where change in ('merged', 'withdrawn')),
+        told_begun as (
+            select level, person from crosswalk where change = 'new' union
+            select level, person from crosswalk semi join begun using (level, person)
+            where change = 'split')
+        select person from (
+            (from ended except from told_ended) union all (from told_ended except from ended)
+            union all (from begun except from told_begun)
+            union all (from told_begun except from begun)
+        ) where exists (from {PREVIOUS})"""
+    return [
+        none_found(
+            "named_by_own_record",
+            nameless,
+            "A person is named by a record of theirs, or as in the edition before: nobody is given "
+            "the key of another.",
+        ),
+        none_found(
+            "changes_told",
+            told,
+            "Whose key is not mentioned goes on under it; whoever follows somebody from edition to "
+            "edition relies on that.",
+        ),
+    ]
 
 
 def _of_member(table: str) -> list[Rule]:
@@ -906,7 +1104,9 @@ def _rekeyed(table: ReleasedTable) -> list[Rule]:
     for own in ids:
         inside = f"""select candidate.{own} from {{batch}} as candidate
             semi join {MART} on candidate.{own} = {MART}.{own}"""
-        reason = "No id inside the platform leaves it; releases of two editions must not join."
+        reason = (
+            "No id inside the platform leaves it, or a release could be joined with what lies here."
+        )
         rules.append(none_found(f"{own}.rekeyed", inside, reason))
         # The key is one row's on either side: what all rows hold says as much.
         if table.primary_key != (own,):

@@ -7,7 +7,7 @@ import dagster as dg
 from datafirst_platform.marts.project import ReleaseSpec, release_specs
 from datafirst_platform.metadata import picture, step, team
 from datafirst_platform.releases.bundle import Release
-from datafirst_platform.releases.candidate import CODE_VERSION, build_release
+from datafirst_platform.releases.candidate import CODE_VERSION, build_release, judged_before
 from datafirst_platform.settings import Settings
 
 
@@ -26,6 +26,7 @@ def _release(
         deps=[
             *(dg.AssetKey(table.key) for table in spec.tables),
             *(dg.AssetKey(["releases", member]) for member in spec.members),
+            *(dg.AssetKey(key) for key in judged_before(spec)),
         ],
         partitions_def=partitions,
         description=spec.description,

@@ -6,6 +6,8 @@ releases/<release>/<edition>.<revision>/
     catalogue.csv               Table Name, Variable Name, Variable Description, Values
     data/<table>.parquet, data/<table>.csv
     documents/<table>.svg, documents/<table>.png    the chart of a table that has one
+    documents/linkage_<linkage>.html, .json, .png   how good the links are: page, figures, charts
+    documents/linkage_changes.json, .html   of a linking release: people since the edition before
 ```
 
 The digest of a release is over the paths and SHA-256 of its files, the manifest apart: the same
@@ -20,6 +22,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +135,8 @@ def verify(folder: Path) -> list[Finding]:
 
     Checks the manifest's form, each file's bytes and SHA-256, that nothing is missing or added,
     each table's rows, columns and primary key in Parquet and CSV alike, the catalogue's coverage,
-    that every chart says in words what it shows, and the release digest.
+    that every chart says in words what it shows, that the reports of linkages are whole and need
+    nothing from elsewhere, and the release digest.
 
     Returns:
         All findings in order; the release is sound if every one passed.
@@ -159,6 +163,7 @@ def verify(folder: Path) -> list[Finding]:
             findings += _table_findings(folder, table)
         findings.append(_catalogue_finding(folder, tables))
         findings.append(_chart_finding(manifest["documents"]))
+        findings += _report_findings(folder, manifest["documents"])
     digest = digest_over({path: str(file["sha256"]) for path, file in listed.items()})
     findings.append(Finding("digest", digest == manifest.get("digest"), "over the listed files"))
     gates = manifest.get("gates", [])
@@ -238,3 +243,58 @@ def _chart_finding(documents: Iterable[Mapping[str, Any]]) -> Finding:
     charts = [each for each in documents if str(each["path"]).endswith((".svg", ".png"))]
     mute = [each["path"] for each in charts if not str(each.get("alternative", "")).strip()]
     return Finding("charts in words", not mute, ", ".join(mute) or f"{len(charts)} charts")
+
+
+_FORMS = (".html", ".json", ".png")
+
+
+class _Page(HTMLParser):
+    """What a page lacks for standing alone: `wrong`, in words."""
+
+    _LOADING = frozenset({"script", "link", "iframe", "object", "embed", "base", "form"})
+    _REFERRING = frozenset({"src", "srcset", "href", "data", "poster", "background", "action"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        told = {name: value or "" for name, value in attrs}
+        outside = [told[name] for name in self._REFERRING & set(told)]
+        if tag in self._LOADING or any(not each.startswith(("data:", "#")) for each in outside):
+            self.wrong.append("the page refers to something else")
+        if any(name.startswith("on") for name in told):
+            self.wrong.append("the page runs something")
+        if tag == "img" and not told.get("alt", "").strip():
+            self.wrong.append("a chart on the page is not told in words")
+
+    def handle_data(self, data: str) -> None:
+        if self.lasttag == "style" and ("url(" in data or "@import" in data):
+            self.wrong.append("the page refers to something else")
+
+
+def _report_findings(folder: Path, documents: Iterable[Mapping[str, Any]]) -> Iterable[Finding]:
+    """Each report of a linkage: in all its forms, of one linkage, and a page that stands alone."""
+    reports: dict[str, set[str]] = {}
+    for document in documents:
+        if "linkage" in document:
+            reports.setdefault(document["linkage"], set()).add(str(document["path"]))
+    for linkage, paths in sorted(reports.items()):
+        base = f"{DOCUMENTS}/linkage_{linkage}"
+        wrong = []
+        if paths != {f"{base}{form}" for form in _FORMS}:
+            wrong.append("a form is missing")
+        else:
+            page = _Page()
+            page.feed((folder / f"{base}.html").read_text(encoding="utf-8"))
+            wrong += dict.fromkeys(page.wrong)
+            if _linkage_of(folder / f"{base}.json") != linkage:
+                wrong.append("the figures are of another linkage, or cannot be read")
+        yield Finding(f"report {linkage}", not wrong, "; ".join(wrong))
+
+
+def _linkage_of(path: Path) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["linkage"]
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,31 @@ from datafirst_platform.extracts.contracts import sources
 from datafirst_platform.extracts.permissions import linkage_permissions
 from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
 from datafirst_platform.linkage.models import datasets, linkage_model
-from datafirst_platform.linkage.publishing import parts_of, table_key
-from datafirst_platform.marts.project import DBT_STAGES, ReleasedTable, ReleaseSpec
+from datafirst_platform.linkage.publishing import QUALITY, is_judged, parts_of, table_key
+from datafirst_platform.linkage.report import forms_of, make_report
+from datafirst_platform.marts.project import (
+    DBT_STAGES,
+    ReleasedTable,
+    ReleaseSpec,
+    modelled_tables,
+)
 from datafirst_platform.quality import verdicts
 from datafirst_platform.quality.verdicts import Verdict
 from datafirst_platform.releases import bundle
 from datafirst_platform.releases.bundle import Release
+from datafirst_platform.releases.linkage_changes import NAME as CHANGES
+from datafirst_platform.releases.linkage_changes import linkage_changes
 from datafirst_platform.releases.plots import draw
 from datafirst_platform.safe_errors import GateRefused, values_withheld
 from datafirst_platform.settings import PROJECT_ROOT, Settings
 from datafirst_platform.tables import TableVersion
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 """Raised by hand when the same tables would be released as other bytes."""
+
+PEOPLE_SCOPE = "people/1"
+"""Scope of the released ids of people, the same in every edition (docs/decisions/0014). Another
+number gives every person another id: nobody can be followed from the editions before it."""
 
 Progress = Callable[[str], None]
 
@@ -75,8 +87,7 @@ def build_release(
     (staged / "data").mkdir(parents=True)
     try:
         with connect(settings) as connection:
-            # One scope an edition: its releases join with each other, two editions do not.
-            define_pseudonym(connection, scope_key(settings, f"release/{edition}"))
+            define_released_ids(connection, settings, edition)
             described = []
             for table, version in zip(spec.tables, versions, strict=True):
                 progress(f"{table.name}: {version.rows:,} rows")
@@ -103,6 +114,8 @@ def build_release(
         documents = [
             _file_entry(staged / bundle.CATALOGUE, staged),
             *_draw(spec.tables, files, staged, progress),
+            *_report(settings, edition, spec, staged, progress),
+            *(_tell_changes(settings, edition, ancestry, staged) if spec.members else ()),
         ]
         manifest = _manifest(edition, spec, described, documents, ancestry, [*gates, *own])
         if members:
@@ -257,13 +270,27 @@ def _failure(verdict: Verdict) -> str:
     return f"{verdict.stage}/{verdict.table}: failed {rules}"
 
 
+def define_released_ids(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, edition: str
+) -> None:
+    """Give a connection the macros by which `rekeyed` makes ids anew.
+
+    Records and cases have a scope an edition: its releases join with each other, two editions do
+    not. People have one for all: who is followed from edition to edition keeps an id.
+    """
+    define_pseudonym(connection, scope_key(settings, f"release/{edition}"))
+    define_pseudonym(connection, scope_key(settings, PEOPLE_SCOPE), "person_pseudonym")
+
+
 def rekeyed(table: ReleasedTable) -> str:
-    """SQL for a table's columns, every pseudonym made anew by the macro `pseudonym`.
+    """SQL for a table's columns, every pseudonym made anew (`define_released_ids`).
 
     The domain keeps a person's id apart from the record whose id it was made of.
     """
+    macro = {"person": "person_pseudonym"}
     return ", ".join(
-        f"pseudonym('{column.pseudonym_of}|' || {name(column.name)}) as {name(column.name)}"
+        f"{macro.get(column.pseudonym_of, 'pseudonym')}"
+        f"('{column.pseudonym_of}|' || {name(column.name)}) as {name(column.name)}"
         if column.pseudonym_of
         else name(column.name)
         for column in table.columns
@@ -356,6 +383,76 @@ def _draw(
             base.with_suffix(suffix).write_bytes(content)
             told = {"table": table.name, "title": chart.title, "alternative": chart.alternative}
             entries.append({**_file_entry(base.with_suffix(suffix), staged), **told})
+    return entries
+
+
+def linkages_of(spec: ReleaseSpec) -> tuple[str, ...]:
+    """The linkages whose links a release holds, by name: their reports go with it.
+
+    Statistics are made of marts, not of links, and go without.
+    """
+    return _linkages({key for table in spec.tables for key in table.inputs})
+
+
+def judged_before(spec: ReleaseSpec) -> tuple[TableKey, ...]:
+    """The tables by which every linkage that a release follows from is judged."""
+    marts = {each.key: each for each in modelled_tables()}
+    keys = {key for table in spec.tables for key in table.inputs}
+    keys |= {key for each in keys if each in marts for key in marts[each].inputs}
+    found: set[str] = set()
+    queue = list(_linkages(keys))
+    while queue:
+        each = queue.pop()
+        if each not in found:
+            found.add(each)
+            model = linkage_model(each)
+            linked = {*model.members, *([model.people] if model.people else [])}
+            queue += [other for other in linked if other in datasets()]
+    return tuple(table_key(each, QUALITY) for each in sorted(found))
+
+
+def _linkages(keys: Collection[TableKey]) -> tuple[str, ...]:
+    """The linkages that are judged and made one of these tables, by name."""
+    return tuple(
+        each
+        for each in datasets()
+        if is_judged(each)
+        and not {table_key(each, part) for part in parts_of(each)}.isdisjoint(keys)
+    )
+
+
+def _report(
+    settings: Settings, edition: str, spec: ReleaseSpec, staged: Path, progress: Progress
+) -> list[dict[str, Any]]:
+    """Write how good the links of a release are, a page a linkage; entries in the manifest."""
+    entries: list[dict[str, Any]] = []
+    for linkage in linkages_of(spec):
+        progress(f"{linkage}: report")
+        report = make_report(settings, edition, linkage)
+        (staged / bundle.DOCUMENTS).mkdir(exist_ok=True)
+        for file, content in forms_of(report):
+            path = staged / bundle.DOCUMENTS / file
+            path.write_bytes(content)
+            about = {"linkage": linkage, "title": report.title}
+            if path.suffix == ".png":
+                about["alternative"] = report.alternative
+            entries.append({**_file_entry(path, staged), **about})
+    return entries
+
+
+def _tell_changes(
+    settings: Settings, edition: str, ancestry: Sequence[TableVersion], staged: Path
+) -> list[dict[str, Any]]:
+    """Write the linkage-change report of the linkage a release joins datasets by; its entries."""
+    across = {table_key(dataset, "counts") for dataset in datasets("across")}
+    entries: list[dict[str, Any]] = []
+    for counts in (version for version in ancestry if version.key in across):
+        report = linkage_changes(settings, edition, counts)
+        base = staged / bundle.DOCUMENTS / CHANGES
+        base.parent.mkdir(exist_ok=True)
+        for suffix, content in ((".json", report.json), (".html", report.page)):
+            base.with_suffix(suffix).write_text(content, encoding="utf-8")
+            entries.append({**_file_entry(base.with_suffix(suffix), staged), "title": report.title})
     return entries
 
 

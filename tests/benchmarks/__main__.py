@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tests.benchmarks import reading, refresh
+from tests.benchmarks import incremental, reading, refresh
 
 if __name__ == "__main__":
     folder = Path(".bench")
@@ -11,4 +11,5 @@ if __name__ == "__main__":
     sys.exit(
         reading.main(["--output", str(folder / "reading.json")])
         or refresh.main(["--output", str(folder / "refresh.json")])
+        or incremental.main(["--output", str(folder / "incremental.json")])
     )

@@ -9,7 +9,7 @@ from made_identities import EDITION, pnc
 
 from datafirst_platform.linkage import models
 from datafirst_platform.linkage.linking import link_dataset
-from datafirst_platform.linkage.models import linkage_model
+from datafirst_platform.linkage.models import LEVELS, linkage_model
 from datafirst_platform.linkage.training import train
 
 PEOPLE = 300
@@ -66,7 +66,8 @@ def test_a_new_dataset_is_settings_and_training(settings, publish_identities, ro
     assert by_name["identifiers"][1]["u_probability"] == 6.0e-10
 
     people = rows(link_dataset(settings, EDITION, "prisons").tables["people"])
-    assert people[0].keys() == {"record_key", "person_high", "person_medium", "person_low"}
+    names = {f"{what}_{level}" for what in ("person", "since") for level in LEVELS}
+    assert people[0].keys() == {"record_key", *names}
     assert len({row["person_medium"] for row in people}) == pytest.approx(PEOPLE, abs=5)
     # The same seed gives the same model.
     before = linkage_model("prisons").trained_path.read_bytes()

@@ -8,12 +8,12 @@ import pytest
 
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, text
-from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.identity import TableKey
 from datafirst_platform.marts.project import modelled_tables
 from datafirst_platform.quality.rules import Rule
 from datafirst_platform.quality.suites import Suite, suite_tables
 from datafirst_platform.quality.validation import BATCH, run_suite
-from datafirst_platform.releases.candidate import rekeyed
+from datafirst_platform.releases.candidate import define_released_ids, rekeyed
 from tests.conftest import copy_of
 
 EDITION = "2025"
@@ -74,7 +74,7 @@ def candidate(judged, tmp_path_factory):
     folder = tmp_path_factory.mktemp("candidate")
     files = {}
     with connect(judged) as connection:
-        define_pseudonym(connection, scope_key(judged, f"release/{EDITION}"))
+        define_released_ids(connection, judged, EDITION)
         for table in modelled_tables():
             mart = tables.require(judged, table.key, EDITION)
             columns = rekeyed(table)

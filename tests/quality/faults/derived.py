@@ -66,6 +66,34 @@ def protected(suite):
     return {looked_at: lookup, "family_cases": whole("family_cases", case_type_code="'A'")}
 
 
+MOVES = """(
+    select 'high' as level, repeat('a', 32) as previous_person, repeat('a', 32) as person,
+        'kept' as change, 2::bigint as records
+    union all select 'high', repeat('a', 32), repeat('b', 32), 'split', 1
+    union all select 'high', null, repeat('c', 32), 'new', 3
+)"""
+"""A crosswalk: that of a first edition is empty."""
+
+
+def counted(**became):
+    """The counts of a linkage with what became of ten thousand people before."""
+    counts = {"before": 10_000, "kept": 10_000, "merged": 0, "withdrawn": 0, "parted": 0}
+    listed = ", ".join(f"('{measure}', {count})" for measure, count in (counts | became).items())
+    return f"""from {{t}} union all
+        select measure, 'medium', value from (values {listed}) as became (measure, value)
+        union all select 'new', 'medium', (select value from {{t}}
+            where measure = 'people' and level = 'medium') - {(counts | became)["kept"]}"""
+
+
+def moved(**columns):
+    """The made-up crosswalk with its split set so."""
+    changed = ", ".join(f"{value} as {column}" for column, value in columns.items())
+    return (
+        f"select * replace ({changed}) from {MOVES} where change = 'split' "
+        f"union all from {MOVES} where change <> 'split'"
+    )
+
+
 # By what is asked: the id of the rule, or what comes after its column. Made of the column, which is
 # empty where a rule is about none, and of the suite.
 DERIVED = {
@@ -80,6 +108,13 @@ DERIVED = {
     "accepted_share_agrees": lambda *_: one(accepted_share="0.960001"),
     "published": lambda *_: whole(rows_accepted="rows_accepted + 1"),
     "complete": lambda *_: "from {t} where measure <> 'records'",
+    "groups_add_up": lambda *_: whole(value="value + 1"),
+    "right_pairs_are_both": lambda *_: whole(
+        value="value + case measure when 'right_pairs' then 1000000 else 0 end"
+    ),
+    "answers_are_of_candidates": lambda *_: (
+        "from {t} union all select 'answered', 'high', '0 to 5', 'everyone', 'All', 1"
+    ),
     "pairs_found": lambda _, suite: {
         BATCH: "from {t} where false",
         **{view: often(view) for view in _extracts(suite)},
@@ -97,6 +132,12 @@ DERIVED = {
     "no_other_record": lambda *_: one(record_key=STRANGER),
     "people_of_a_dataset_whole": lambda *_: whole(person_medium="record_key"),
     "named_by_own_record": lambda *_: one(person_low=STRANGER),
+    "changes_told": lambda *_: {PREVIOUS: one(person_medium=STRANGER)},
+    "lineage_adds_up": lambda *_: counted(kept=9),
+    "people_last": lambda *_: counted(kept=4_000, merged=6_000),
+    "each_move_once": lambda *_: f"from {MOVES} union all from {MOVES}",
+    "ends_fit": lambda *_: moved(person="previous_person"),
+    "one_end_each": lambda *_: moved(change="'merged'"),
     "high_within_medium": lambda *_: whole(person_high="min(record_key) over ()"),
     "medium_within_low": lambda *_: whole(person_medium="min(record_key) over ()"),
     "no_cluster_too_large": lambda *_: everywhere(person_medium=STRANGER),
