@@ -817,6 +817,58 @@ def _rate(estimate: Mapping[str, float] | None) -> str:
     return f"{estimate['value']:.2%} ({estimate['low']:.2%} to {estimate['high']:.2%})"
 
 
+@linkage.group("override")
+def linkage_override() -> None:
+    """Decide about people above weights: that two records are always one, or never.
+
+    \b
+    1. write a CSV: decision,record_key,other_record_key,reason,decided_by
+    2. datafirst linkage override sign magistrates decisions.csv    checks it and puts it in force
+    3. datafirst refresh 2026                                       links by it
+
+    Keys are those of the linkage's tables, and of the bridges an incremental linkage leaves for a
+    decision (secure/restricted/<dataset>_bridges). The file lies in the secure zone; altered after
+    it was signed it stops the linkage.
+    """  # noqa: D301 (click wants the character)
+
+
+@linkage_override.command("sign")
+@click.argument("dataset")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def linkage_override_sign(dataset: str, file: Path) -> None:
+    """Check FILE, sign it, and put it in force for DATASET: it replaces the decisions before."""
+    from datafirst_platform.instance import one_writer
+    from datafirst_platform.linkage.overrides import sign
+
+    settings = _settings()
+    with one_writer(settings):
+        signed = sign(settings, dataset, file)
+    click.echo(
+        f"{dataset}: {signed.count('always')} always one, {signed.count('never')} never; "
+        f"digest {signed.digest[:16]}. In force from the next refresh on."
+    )
+
+
+@linkage_override.command("show")
+@click.argument("dataset")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def linkage_override_show(dataset: str, as_json: bool) -> None:  # noqa: FBT001
+    """How many decisions are in force for DATASET, and whether they are as signed."""
+    from datafirst_platform.linkage.overrides import DECISIONS, overrides_of
+
+    found = overrides_of(_settings(), dataset)
+    counts = {each: found.count(each) for each in DECISIONS}
+    if as_json:
+        click.echo(json.dumps({"dataset": dataset, "digest": found.digest, **counts}))
+    elif not found.digest:
+        click.echo(f"{dataset}: no decisions.")
+    else:
+        click.echo(
+            f"{dataset}: {counts['always']} always one, {counts['never']} never; "
+            f"digest {found.digest[:16]}, as signed."
+        )
+
+
 @linkage.group("label")
 def linkage_label() -> None:
     """Have clerks decide on pairs, and estimate false and missed matches from their answers.

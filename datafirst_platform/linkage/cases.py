@@ -14,7 +14,7 @@ from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
-from datafirst_platform.linkage.clusters import Pairs, one_to_one
+from datafirst_platform.linkage.clusters import HUNDREDTHS, Pairs, one_to_one
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, linkage_model
 from datafirst_platform.linkage.publishing import (
     CASES,
@@ -26,7 +26,6 @@ from datafirst_platform.linkage.publishing import (
 )
 from datafirst_platform.linkage.records import numbered
 from datafirst_platform.linkage.scoring import (
-    HUNDREDTHS,
     arrays,
     register,
     score_candidates,
@@ -61,7 +60,7 @@ def link_cases(settings: Settings, edition: str, dataset: str) -> Linked:
         PlatformError: the settings are not valid, or the engine failed.
     """
     model = linkage_model(dataset, "cases")
-    recipe, inputs = recipe_of(model, edition, _sources(settings, edition, model))
+    recipe, inputs = recipe_of(settings, edition, model, _sources(settings, edition, model))
     if stands := standing(settings, edition, dataset, CASES, recipe):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):

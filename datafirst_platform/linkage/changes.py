@@ -22,7 +22,14 @@ import duckdb
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, parquet, text
 from datafirst_platform.identity import TableKey
-from datafirst_platform.linkage.clusters import Guard, Pairs, _contradict, _mutually_best, joined
+from datafirst_platform.linkage.clusters import (
+    HUNDREDTHS,
+    Guard,
+    Pairs,
+    _contradict,
+    _mutually_best,
+    joined,
+)
 from datafirst_platform.linkage.known import (
     Known,
     by_row,
@@ -36,10 +43,10 @@ from datafirst_platform.linkage.known import (
 )
 from datafirst_platform.linkage.lineage import Earlier, lineage
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, splink_settings, trained_model
+from datafirst_platform.linkage.overrides import Overrides, overrides_of
 from datafirst_platform.linkage.publishing import Counts, Linked, publish, standing
 from datafirst_platform.linkage.records import CONTENT, Member, numbered
 from datafirst_platform.linkage.scoring import (
-    HUNDREDTHS,
     arrays,
     register,
     score,
@@ -159,7 +166,8 @@ def follow(
     if stands := standing(settings, edition, model.dataset, (*queries, "counts"), again):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {model.dataset}"):
-        counts = link_changes(connection, edition, model, member, known)
+        decisions = overrides_of(settings, model.dataset)
+        counts = link_changes(connection, edition, model, member, known, decisions)
         if counts is None:
             return None
         linked = publish(
@@ -200,6 +208,7 @@ def link_changes(
     model: LinkageModel,
     member: Member,
     known: Known,
+    decisions: Overrides,
 ) -> Counts | None:
     """Link what is new or changed; make the tables of a linkage, of what is known, and `bridges`.
 
@@ -212,9 +221,11 @@ def link_changes(
         model: the settings of a linkage that `can_follow`.
         member: the identities.
         known: what the edition before left.
+        decisions: of people, on this linkage.
 
     Returns:
-        The counts; None where too much has changed, or what is known does not fit.
+        The counts; None where too much has changed, what is known does not fit, or it was decided
+        with whom a record that is new belongs.
     """
     table = member.people.key.table
     source = numbered(connection, member.people.path)
@@ -223,6 +234,8 @@ def link_changes(
         return None
     define_macros(connection, edition)
     _arrive(connection, source, table, model, rows)
+    if _is_decided_on(connection, decisions):
+        return None
     _find(connection, model, rows)
     counts = _pair(connection, model)
     _score(connection, source, table, model, known)
@@ -330,6 +343,15 @@ def _compared(model: LinkageModel) -> str:
         f"{field if field != ADDRESS or model.compares(ADDRESS) else 'null'}::{kind} as {field}"
         for field, kind in CLEANED.items()
     )
+
+
+def _is_decided_on(connection: duckdb.DuckDBPyConnection, decisions: Overrides) -> bool:
+    """Whether a decision is on a record that is new or was changed."""
+    keys = [key for each in decisions.decisions for key in (each.one, each.other)]
+    found = connection.execute(
+        "select count(*) from arrivals where list_contains(?::varchar[], record_key)", [keys]
+    ).fetchall()
+    return bool(found[0][0])
 
 
 def _find(connection: duckdb.DuckDBPyConnection, model: LinkageModel, rows: _Rows) -> None:

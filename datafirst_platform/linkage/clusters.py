@@ -7,7 +7,7 @@ keys, people. Every function is deterministic and independent of the order of it
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[np.integer[Any]]
+
+
+HUNDREDTHS = 100
+"""Match weights are clustered and published in hundredths: float noise ends here."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,39 @@ class Pairs:
 
 
 @dataclass(frozen=True)
+class Unlikely:
+    """When a cluster is unlikely to be one person.
+
+    Attributes:
+        more_than: records it holds, each with identifiers of its own.
+        years_apart: between its years of birth.
+        years_apart_of_two_sexes: the same where its records are of both sexes.
+        raised: what a link must weigh above the threshold, in hundredths, to make such a cluster
+            nevertheless.
+    """
+
+    more_than: int
+    years_apart: int
+    years_apart_of_two_sexes: int
+    raised: int
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """What records tell of a person, to judge clusters by.
+
+    Attributes:
+        rule: which clusters are unlikely.
+        sex: of every record 1 or 2, 0 where not known.
+        birth_year: of every record, 0 where not known.
+    """
+
+    rule: Unlikely
+    sex: NDArray[np.uint8]
+    birth_year: NDArray[np.int16]
+
+
+@dataclass(frozen=True)
 class Guard:
     """What keeps two clusters apart although a pair links them.
 
@@ -41,11 +78,15 @@ class Guard:
             links only where there is one dataset.
         holder: records that carry a police identifier.
         identifier: what each of them carries, as a number from 0.
+        apart: two arrays of records that have been decided never to be one person, pair by pair.
+        likelihood: what makes a cluster unlikely to be one person, if anything does.
     """
 
     member: Ints
     holder: Ints
     identifier: Ints
+    apart: tuple[Ints, Ints] | None = None
+    likelihood: Likelihood | None = None
 
 
 def clusters(
@@ -57,7 +98,8 @@ def clusters(
     other: a record with neither number nor date of birth may link to a father and to his son.
     Components at a weak threshold chain strangers together, so below it two clusters merge
     strongest pair first, and only if at least half of the links there could be between them were
-    seen and their police identifiers do not contradict each other.
+    seen and their police identifiers do not contradict each other. What would be unlikely to be one
+    person takes a stronger link, and records decided to be apart are never in one cluster.
 
     Args:
         pairs: with any weights; those below the last threshold are not used.
@@ -78,9 +120,9 @@ def clusters(
         reached = pairs.weight >= threshold
         links = Pairs(pairs.left[reached], pairs.right[reached], pairs.weight[reached])
         if step == 0:
-            labels = _join(labels, links, guard)
+            labels = _join(labels, links, guard, threshold)
         else:
-            labels = _merge(labels, links, guard, half=True)
+            labels = _merge(labels, links, guard, threshold, half=True)
         found.append(labels)
     return found
 
@@ -145,25 +187,91 @@ def _components(labels: Ints, other: Ints) -> Ints:
     return joined(labels, np.arange(len(other), dtype=np.int64), other)
 
 
-def _join(labels: Ints, links: Pairs, guard: Guard) -> Ints:
-    """Components of the links; those with several police identifiers are merged link by link."""
+def _join(labels: Ints, links: Pairs, guard: Guard, threshold: int) -> Ints:
+    """Components of the links; those that are doubtful are merged link by link."""
     import numpy as np
 
     whole = joined(labels, links.left, links.right)
-    kinds = int(guard.identifier.max(initial=0)) + 1
-    carried = np.unique(whole[guard.holder] * np.int64(kinds) + guard.identifier) // kinds
-    several = np.zeros(len(labels), dtype=bool)
-    several[carried[1:][carried[1:] == carried[:-1]]] = True
-    doubtful = several[whole]
+    doubtful = _doubtful(whole, guard)[whole]
     if not doubtful.any():
         return whole
     among = doubtful[links.left]
     few = Pairs(links.left[among], links.right[among], links.weight[among])
-    merged = _merge(labels, few, guard, half=False)
+    merged = _merge(labels, few, guard, threshold, half=False)
     return np.where(doubtful, merged, whole)
 
 
-def _merge(labels: Ints, links: Pairs, guard: Guard, *, half: bool) -> Ints:
+def _doubtful(labels: Ints, guard: Guard) -> NDArray[np.bool_]:
+    """Clusters that hold several police identifiers, are unlikely, or hold whom is to be apart."""
+    import numpy as np
+
+    kinds = int(guard.identifier.max(initial=0)) + 1
+    carried = np.unique(labels[guard.holder] * np.int64(kinds) + guard.identifier) // kinds
+    doubtful = np.zeros(len(labels), dtype=bool)
+    doubtful[carried[1:][carried[1:] == carried[:-1]]] = True
+    if guard.apart is not None:
+        one, other = (labels[side] for side in guard.apart)
+        doubtful[one[one == other]] = True
+    if guard.likelihood is not None:
+        doubtful |= _Portrait.of(labels, guard.likelihood).is_unlikely(guard.likelihood.rule)
+    return doubtful
+
+
+@dataclass(frozen=True)
+class _Portrait:
+    """What the records of clusters tell together, by label.
+
+    Attributes:
+        size: records with identifiers of their own.
+        sexes: 1, 2, or 3 for both; 0 where not known.
+        first: the earliest year of birth; the largest number where not known.
+        last: the latest; 0 where not known.
+    """
+
+    size: Ints
+    sexes: NDArray[np.uint8]
+    first: NDArray[np.int16]
+    last: NDArray[np.int16]
+
+    @classmethod
+    def of(cls, labels: Ints, told: Likelihood) -> _Portrait:
+        import numpy as np
+
+        first = np.where(told.birth_year > 0, told.birth_year, np.iinfo(np.int16).max)
+        last, sexes = told.birth_year.copy(), told.sex.copy()
+        size = np.bincount(labels, minlength=len(labels))
+        # Most records are a cluster of their own.
+        moved = np.flatnonzero(labels != np.arange(len(labels)))
+        whose = labels[moved]
+        np.minimum.at(first, whose, first[moved])
+        np.maximum.at(last, whose, last[moved])
+        np.bitwise_or.at(sexes, whose, sexes[moved])
+        return cls(size, sexes, first, last)
+
+    def together(self, low: Ints, high: Ints) -> _Portrait:
+        """What each of the first and each of the second tell together, by place."""
+        import numpy as np
+
+        return _Portrait(
+            self.size[low] + self.size[high],
+            self.sexes[low] | self.sexes[high],
+            np.minimum(self.first[low], self.first[high]),
+            np.maximum(self.last[low], self.last[high]),
+        )
+
+    def is_unlikely(self, rule: Unlikely) -> NDArray[np.bool_]:
+        """Which of the clusters are unlikely to be one person."""
+        import numpy as np
+
+        most = np.where(self.sexes == _BOTH, rule.years_apart_of_two_sexes, rule.years_apart)
+        unlikely: NDArray[np.bool_] = (self.size > rule.more_than) | (self.last - self.first > most)
+        return unlikely
+
+
+_BOTH = 3
+
+
+def _merge(labels: Ints, links: Pairs, guard: Guard, threshold: int, *, half: bool) -> Ints:
     """Merge clusters by their strongest allowed links, in rounds of mutually best pairs.
 
     `half` asks for half of the links there could be between two clusters.
@@ -182,20 +290,30 @@ def _merge(labels: Ints, links: Pairs, guard: Guard, *, half: bool) -> Ints:
     place[nodes] = np.arange(len(nodes))
     carries = linked[labels[guard.holder]]
     few = Guard(guard.member[nodes], place[guard.holder[carries]], guard.identifier[carries])
+    if guard.apart is not None:
+        one, other = guard.apart
+        both = linked[labels[one]] & linked[labels[other]]
+        few = replace(few, apart=(place[one[both]], place[other[both]]))
+    if guard.likelihood is not None:
+        told = guard.likelihood
+        few = replace(
+            few, likelihood=replace(told, sex=told.sex[nodes], birth_year=told.birth_year[nodes])
+        )
     between = Pairs(place[links.left[apart]], place[links.right[apart]], links.weight[apart])
-    merged = _rounds(place[labels[nodes]], between, few, half=half)
+    merged = _rounds(place[labels[nodes]], between, few, threshold, half=half)
     becomes = labels.copy()
     becomes[nodes] = nodes[merged]
     return becomes
 
 
-def _rounds(labels: Ints, links: Pairs, guard: Guard, *, half: bool) -> Ints:
+def _rounds(labels: Ints, links: Pairs, guard: Guard, threshold: int, *, half: bool) -> Ints:
     """Merge clusters that link to each other better than to any other, until none does."""
     import numpy as np
 
     n = len(labels)
     left, right, weight = links.left, links.right, links.weight
     members = int(guard.member.max()) + 1
+    told = guard.likelihood
     while True:
         one, other = labels[left], labels[right]
         apart = one != other
@@ -217,7 +335,10 @@ def _rounds(labels: Ints, links: Pairs, guard: Guard, *, half: bool) -> Ints:
                 possible -= (size[low] * size[high]).sum(axis=1)
             allowed = 2 * seen >= possible
             low, high, best = low[allowed], high[allowed], best[allowed]
-        kept = ~_contradict(labels, low, high, guard)
+        kept = ~(_contradict(labels, low, high, guard) | _decided(labels, low, high, guard))
+        if told is not None:
+            unlikely = _Portrait.of(labels, told).together(low, high).is_unlikely(told.rule)
+            kept &= ~unlikely | (best >= threshold + told.rule.raised)
         low, high, best = low[kept], high[kept], best[kept]
         if not len(low):
             return labels
@@ -251,3 +372,16 @@ def _contradict(labels: Ints, low: Ints, high: Ints, guard: Guard) -> NDArray[np
     shared = np.bincount(candidate[found], minlength=len(low)) > 0
     contradict: NDArray[np.bool_] = (number > 0) & (other > 0) & ~shared
     return contradict
+
+
+def _decided(labels: Ints, low: Ints, high: Ints, guard: Guard) -> NDArray[np.bool_]:
+    """Whether two clusters hold records that have been decided to be apart."""
+    import numpy as np
+
+    if guard.apart is None:
+        return np.zeros(len(low), dtype=bool)
+    n = np.int64(len(labels))
+    one, other = (labels[side] for side in guard.apart)
+    decided = np.minimum(one, other) * n + np.maximum(one, other)
+    apart: NDArray[np.bool_] = np.isin(low * n + high, decided)
+    return apart

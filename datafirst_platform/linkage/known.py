@@ -101,7 +101,7 @@ def known_before(
     layers = [tables.current(settings, records, each) for each in sorted(under)]
     known = [layer for layer in (*layers, newest) if layer is not None]
     common = tables.current(settings, frequencies, known[0].edition)
-    basis = basis_of(model, member.versions)
+    basis = basis_of(settings, model, member.versions)
     fits = all(
         each.inputs.get("basis") == basis for each in (*known, *([common] if common else []))
     )
@@ -195,7 +195,7 @@ def remember(
         or "select '' as field, 0::ubigint as value, 0 as tuples where false"
     )
     publish_known(settings, connection, edition, model, member, people, records)
-    basis = basis_of(model, member.versions)
+    basis = basis_of(settings, model, member.versions)
     tables.publish(
         settings,
         connection,
@@ -218,7 +218,7 @@ def publish_known(
     known: Known | None = None,
 ) -> None:
     """Publish an ordered query as what is known of these people; upon what was known before."""
-    basis = basis_of(model, member.versions)
+    basis = basis_of(settings, model, member.versions)
     inputs = {"basis": basis, str(people.key): people.version}
     if known is not None:
         inputs |= {f"{_LAYER}{layer.edition}": layer.version for layer in known.layers}

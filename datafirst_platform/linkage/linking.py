@@ -17,7 +17,15 @@ from datafirst_platform import tables
 from datafirst_platform.engine import connect
 from datafirst_platform.linkage.blocking import nodes
 from datafirst_platform.linkage.changes import follow
-from datafirst_platform.linkage.clusters import Guard, Pairs, clusters
+from datafirst_platform.linkage.clusters import (
+    HUNDREDTHS,
+    Guard,
+    Likelihood,
+    Pairs,
+    Unlikely,
+    clusters,
+    joined,
+)
 from datafirst_platform.linkage.known import can_follow, remember
 from datafirst_platform.linkage.lineage import earlier_people, lineage, people_before
 from datafirst_platform.linkage.models import (
@@ -25,6 +33,7 @@ from datafirst_platform.linkage.models import (
     LinkageModel,
     linkage_model,
 )
+from datafirst_platform.linkage.overrides import Overrides, decided, overrides_of
 from datafirst_platform.linkage.publishing import (
     PEOPLE,
     Counts,
@@ -36,19 +45,22 @@ from datafirst_platform.linkage.publishing import (
 )
 from datafirst_platform.linkage.records import load_records, members_of
 from datafirst_platform.linkage.scoring import (
-    HUNDREDTHS,
     arrays,
     score_candidates,
     stream,
     thresholds_of,
 )
 from datafirst_platform.linkage.standardise import ADDRESS, BESIDE, define_macros
-from datafirst_platform.safe_errors import NotReady, values_withheld
+from datafirst_platform.safe_errors import NotReady, PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from datafirst_platform.linkage.clusters import Ints
+
 _QUERIES = {
     "edges": "select record_key_l, record_key_r, "
     f"(weight / {HUNDREDTHS})::decimal(6, 2) as match_weight from edges_in_order",
@@ -122,7 +134,7 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
     read = members_of(settings, edition, model)
     before = people_before(settings, edition, dataset)
     recipe, inputs = recipe_of(
-        model, edition, [each for member in read for each in member.versions], before
+        settings, edition, model, [each for member in read for each in member.versions], before
     )
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
@@ -135,7 +147,8 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
         counts = score_candidates(connection, model, sizes)
         records = _records(connection)
         links = _links(connection, records)
-        labels = _cluster(connection, model, records, links)
+        decisions = overrides_of(settings, dataset)
+        labels = _cluster(connection, model, records, links, decisions)
         counts |= _people(connection, edition, before, records, labels)
         counts |= _edges(connection, model, records, links)
         linked = publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
@@ -167,7 +180,7 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
             raise NotReady(msg)
     versions = [each for member in read for each in member.versions]
     before = people_before(settings, edition, dataset)
-    recipe, inputs = recipe_of(model, edition, [*versions, *linked], before)
+    recipe, inputs = recipe_of(settings, edition, model, [*versions, *linked], before)
     if stands := standing(settings, edition, dataset, PEOPLE, recipe):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
@@ -176,7 +189,8 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
         records = _records(connection)
         given = _given(records, [version.path for version in linked])
         links = _links(connection, records)
-        labels = _cluster(connection, model, records, links, given)
+        decisions = overrides_of(settings, dataset)
+        labels = _cluster(connection, model, records, links, decisions, given)
         counts |= _people(connection, edition, before, records, labels, model.members)
         counts |= _edges(connection, model, records, links)
         return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
@@ -229,9 +243,14 @@ def _cluster(
     model: LinkageModel,
     records: _Records,
     links: Pairs,
+    decisions: Overrides,
     given: Sequence[Ints] = (),
 ) -> list[Ints]:
-    """Cluster the nodes by their links; every record's smallest id of its cluster, by level."""
+    """Cluster the nodes by their links; every record's smallest id of its cluster, by level.
+
+    Raises:
+        PlatformError: two records are decided never to be one that cannot be told apart.
+    """
     import numpy as np
 
     holder, identifier = arrays(
@@ -241,10 +260,53 @@ def _cluster(
     )
     member = np.zeros(records.ids, dtype=np.int64)
     member[records.id] = records.member
-    found = clusters(
-        links, thresholds_of(model), Guard(member, records.node_of[holder], identifier), given
-    )
-    return [labels[records.node] for labels in found]
+    apart = None
+    if decisions.decisions:
+        found = decided(connection, decisions)
+        one, other = (records.node[records.place(side)] for side in found["always"])
+        given = [joined(each, one, other) for each in given or [np.arange(records.ids)] * 3]
+        apart = _never(model, records, found["never"], given)
+    likelihood = _likelihood(connection, model.unlikely, records) if model.unlikely else None
+    guard = Guard(member, records.node_of[holder], identifier, apart, likelihood)
+    return [labels[records.node] for labels in clusters(links, thresholds_of(model), guard, given)]
+
+
+def _never(
+    model: LinkageModel, records: _Records, decided: tuple[Ints, Ints], given: Sequence[Ints]
+) -> tuple[Ints, Ints]:
+    """The nodes of records that are decided to be apart."""
+    one, other = (records.node[records.place(side)] for side in decided)
+    one_already = (one == other) | (given[-1][one] == given[-1][other])
+    if one_already.any():
+        msg = (
+            f"{int(one_already.sum())} decisions on {model.dataset} hold apart what is one before "
+            "anything is linked: by equal identifiers, by the source's own id, by another decision "
+            "or by the linkage of a member. Decide there, or withdraw them "
+            f"(`datafirst linkage override sign {model.dataset} FILE`)."
+        )
+        raise PlatformError(msg)
+    return one, other
+
+
+def _likelihood(
+    connection: duckdb.DuckDBPyConnection, rule: Unlikely, records: _Records
+) -> Likelihood:
+    """What records' own identifiers tell of sex and year of birth; other forms of a name do not."""
+    import numpy as np
+
+    found = connection.sql(
+        """select id,
+            (case sex when 'male' then 1 when 'female' then 2 else 0 end)::utinyint as sex,
+            coalesce(year(dob), 0)::smallint as birth_year
+        from tuples where id in (select tuple from records)"""
+    ).to_arrow_table()
+    node = records.node_of[found["id"].to_numpy()]
+    year = found["birth_year"].to_numpy()
+    sex: NDArray[np.uint8] = np.zeros(records.ids, dtype=np.uint8)
+    np.bitwise_or.at(sex, node, found["sex"].to_numpy())
+    birth_year: NDArray[np.int16] = np.zeros(records.ids, dtype=np.int16)
+    np.maximum.at(birth_year, node, year)
+    return Likelihood(rule, sex, birth_year)
 
 
 def _given(records: _Records, people: Sequence[Path]) -> list[Ints]:

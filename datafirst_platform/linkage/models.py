@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from datafirst_platform.extracts.permissions import linkage_permissions
+from datafirst_platform.linkage.clusters import HUNDREDTHS, Unlikely
 from datafirst_platform.linkage.standardise import BESIDE, CLEANED, KEY_PARTS, TOLD_TOGETHER
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
@@ -147,6 +148,7 @@ class LinkageModel:
         trained_from: digest of all that the trained parameters depend on.
         digest: digest of all settings.
         passes: in order; empty for every other kind.
+        unlikely: when a cluster of people is unlikely to be one, None where nothing says.
     """
 
     dataset: str
@@ -166,6 +168,7 @@ class LinkageModel:
     trained_from: str
     digest: str
     passes: tuple[Pass, ...] = ()
+    unlikely: Unlikely | None = None
 
     @property
     def is_trained(self) -> bool:
@@ -287,6 +290,16 @@ def _read(dataset: str) -> LinkageModel:
             + [raw[each] for each in ("evidence", "beside") if raw.get(each)]
         ),
         digest=_digest([raw, comparisons, [rules[rule] for rule in raw["blocking"]]]),
+        unlikely=_unlikely(raw["unlikely"]) if raw.get("unlikely") else None,
+    )
+
+
+def _unlikely(stated: Mapping[str, Any]) -> Unlikely:
+    return Unlikely(
+        stated["more_than"],
+        stated["years_apart"],
+        stated["years_apart_of_two_sexes"],
+        round(stated["raised_by"] * HUNDREDTHS),
     )
 
 
@@ -452,6 +465,9 @@ def _levels(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
     return levels
 
 
+_UNLIKELY = {"more_than", "years_apart", "years_apart_of_two_sexes", "raised_by"}
+
+
 def _faults(
     dataset: str, raw: Mapping[str, Any], compared: Mapping[str, Any], rules: Mapping[str, Any]
 ) -> list[str]:
@@ -476,6 +492,7 @@ def _faults(
     reasons += [(f"training session {each.get('name')}", each) for each in sessions]
     reasons += [(f"evidence {each.get('table')}", each) for each in raw.get("evidence", ())]
     reasons += [("beside", raw["beside"])] if raw.get("beside") else []
+    reasons += [("unlikely", raw["unlikely"])] if raw.get("unlikely") else []
     faults += [f"{what} gives no reason" for what, stated in reasons if not stated.get("reason")]
     if raw["kind"] != "cases":
         keys = [*(rules[each] for each in raw["blocking"]), *sessions]
@@ -497,6 +514,8 @@ def _faults(
         for each in ("evidence", "beside")
         if raw.get(each) and raw["kind"] != "within"
     ]
+    if raw.get("unlikely") and (lacking := sorted(_UNLIKELY - raw["unlikely"].keys())):
+        faults.append(f"unlikely lacks {', '.join(lacking)}")
     if BESIDE in {part for session in sessions for part in session.get("agree_on", ())}:
         faults.append("a training session cannot agree on who stands beside")
     estimated = [each for session in sessions for each in session["estimates"]]

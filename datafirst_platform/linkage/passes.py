@@ -51,7 +51,7 @@ def link_passes(settings: Settings, edition: str, dataset: str) -> Linked:
     model = linkage_model(dataset, "passes")
     read = members_of(settings, edition, model)
     versions = [each for member in read for each in member.versions]
-    recipe, inputs = recipe_of(model, edition, versions)
+    recipe, inputs = recipe_of(settings, edition, model, versions)
     if stands := standing(settings, edition, dataset, LINKS, recipe):
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):

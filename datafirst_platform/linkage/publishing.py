@@ -19,6 +19,7 @@ from datafirst_platform.engine import connect, parquet
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LinkageModel, linkage_model, trained_model
+from datafirst_platform.linkage.overrides import overrides_of
 from datafirst_platform.linkage.standardise import clean_query
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
@@ -99,16 +100,18 @@ def own_id(table: str) -> str:
 
 
 def recipe_of(
-    model: LinkageModel,
+    settings: Settings,
     edition: str,
+    model: LinkageModel,
     versions: Sequence[TableVersion],
     before: TableVersion | None = None,
 ) -> tuple[str, dict[str, str]]:
     """The digest of all that a linkage follows from, and its inputs by name.
 
     Args:
-        model: the settings.
+        settings: the installation.
         edition: partition key.
+        model: the settings.
         versions: what is linked.
         before: the people of the edition before, whose keys go on.
 
@@ -119,12 +122,14 @@ def recipe_of(
     if before is not None:
         # Of another edition: what follows an edition's tables back stops here.
         inputs[f"before/{before.key}"] = before.version
+    if decisions := overrides_of(settings, model.dataset).digest:
+        inputs[f"overrides/{model.dataset}"] = decisions
     cleaning = _cleaning(versions)
     trained = trained_model(model).digest if model.is_trained else ""
     return tables.recipe_of(_code(), model.digest, trained, edition, inputs, cleaning), inputs
 
 
-def basis_of(model: LinkageModel, versions: Sequence[TableVersion]) -> str:
+def basis_of(settings: Settings, model: LinkageModel, versions: Sequence[TableVersion]) -> str:
     """The digest of all that a linkage follows from but the records themselves.
 
     Hashes of an engine's version are part of what is known of records.
@@ -133,7 +138,9 @@ def basis_of(model: LinkageModel, versions: Sequence[TableVersion]) -> str:
         NotReady: the model is not trained, or is out of date.
     """
     trained = trained_model(model).digest if model.is_trained else ""
-    return tables.recipe_of(_code(), model.digest, trained, _cleaning(versions), duckdb.__version__)
+    decisions = overrides_of(settings, model.dataset).digest
+    cleaning = _cleaning(versions)
+    return tables.recipe_of(_code(), model.digest, trained, decisions, cleaning, duckdb.__version__)
 
 
 def _cleaning(versions: Sequence[TableVersion]) -> list[str]:

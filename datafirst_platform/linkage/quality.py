@@ -102,8 +102,9 @@ def measure(settings: Settings, edition: str, dataset: str) -> TableVersion:
     told = [profiles_query(settings, edition, table) for table in people_tables(model)]
     versions = [*linked.values(), *(each for _, read in told for each in read)]
     linkage_recipe, inputs = recipe_of(
-        model,
+        settings,
         edition,
+        model,
         [*versions, *(each for of in _identities(settings, edition, model) for each in of)],
     )
     labels = _label_files(settings, edition, model)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from datafirst_platform.linkage.blocking import block
+from datafirst_platform.linkage.clusters import HUNDREDTHS
 from datafirst_platform.linkage.models import (
     LEVELS,
     LinkageModel,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 
     from datafirst_platform.linkage.clusters import Ints
 
-HUNDREDTHS = 100
-"""Match weights are published and clustered in hundredths: float noise ends here."""
 _BATCH = 1 << 18
 """Rows handed over at a time when people and edges are written: memory stays flat."""
 

@@ -20,7 +20,7 @@ import duckdb
 from datafirst_platform.editions import EDITIONS
 from datafirst_platform.engine import connect, name, text
 from datafirst_platform.linkage.blocking import block, key_sql
-from datafirst_platform.linkage.clusters import Guard, Pairs, clusters
+from datafirst_platform.linkage.clusters import HUNDREDTHS, Guard, Pairs, clusters
 from datafirst_platform.linkage.evaluation import measure_pairs
 from datafirst_platform.linkage.measures import Measure
 from datafirst_platform.linkage.models import (
@@ -34,7 +34,7 @@ from datafirst_platform.linkage.models import (
     trained_model,
     typical_m,
 )
-from datafirst_platform.linkage.scoring import HUNDREDTHS, arrays, register, thresholds_of
+from datafirst_platform.linkage.scoring import arrays, register, thresholds_of
 from datafirst_platform.linkage.standardise import CLEANED, FIELDS, define_macros, derive_query
 from datafirst_platform.linkage.training import (
     Comparisons,

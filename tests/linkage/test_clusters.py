@@ -5,7 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from datafirst_platform.linkage.clusters import Guard, Pairs, clusters, one_to_one
+from datafirst_platform.linkage.clusters import (
+    Guard,
+    Likelihood,
+    Pairs,
+    Unlikely,
+    clusters,
+    one_to_one,
+)
 
 THRESHOLDS = (1200, 500, 0)
 
@@ -16,13 +23,25 @@ def pairs(*listed):
     return Pairs(*columns)
 
 
-def guard(records, member=None, pnc=()):
-    """Records of one dataset, or of those in `member`; `pnc` maps a record to a number."""
+RULE = Unlikely(more_than=4, years_apart=30, years_apart_of_two_sexes=5, raised=400)
+
+
+def guard(records, member=None, pnc=(), apart=None, told=None):
+    """Records of one dataset, or of those in `member`.
+
+    `pnc` maps a record to a number, `told` to sex and year of birth; `apart` lists pairs.
+    """
     carried = dict(pnc)
+    likelihood = None
+    if told is not None:
+        traits = np.array([told.get(each, (0, 0)) for each in range(records)]).T
+        likelihood = Likelihood(RULE, traits[0].astype(np.uint8), traits[1].astype(np.int16))
     return Guard(
         np.array(member if member is not None else [0] * records, dtype=np.int64),
         np.array([*carried.keys()], dtype=np.int64),
         np.array([*carried.values()], dtype=np.int64),
+        apart=tuple(np.array(side) for side in zip(*apart, strict=True)) if apart else None,
+        likelihood=likelihood,
     )
 
 
@@ -85,6 +104,49 @@ def test_given_people_are_never_split():
     high, medium, low = found([(1, 2, 1500)], guard(4), given=given)
     assert high == [0, 0, 0, 3]
     assert medium == low == [0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("weight", [1500, 600, 100])
+def test_two_sexes_of_different_age_take_a_stronger_link(weight):
+    # Weights of each threshold: 1200, 500 and 0, raised by 400.
+    step = THRESHOLDS.index(max(each for each in THRESHOLDS if each <= weight))
+    couple = {0: (1, 1970), 1: (2, 1978)}
+    assert found([(0, 1, weight)], guard(2, told=couple))[step] == [0, 1]
+    assert found([(0, 1, weight)], guard(2))[step] == [0, 0]
+    strong = [(0, 1, THRESHOLDS[step] + 400)]
+    assert found(strong, guard(2, told=couple))[step] == [0, 0]
+    # One year of birth, or one sex, is no reason; nor is what is not known.
+    for alike in ({0: (1, 1970), 1: (2, 1975)}, {0: (1, 1970), 1: (1, 1978)}, {0: (1, 1970)}):
+        assert found([(0, 1, weight)], guard(2, told=alike))[step] == [0, 0]
+
+
+def test_a_generation_apart_takes_a_stronger_link_whatever_the_sex():
+    father_and_son = guard(2, told={0: (1, 1950), 1: (1, 1981)})
+    assert found([(0, 1, 1500)], father_and_son)[0] == [0, 1]
+    assert found([(0, 1, 1600)], father_and_son)[0] == [0, 0]
+
+
+def test_a_cluster_too_large_for_one_person_is_broken_at_its_weakest_link():
+    links = [(0, 1, 1590), (1, 2, 1580), (2, 3, 1210), (3, 4, 1570), (4, 5, 1560)]
+    assert found(links, guard(6))[0] == [0] * 6
+    assert found(links, guard(6, told={}))[0] == [0, 0, 0, 3, 3, 3]
+    # One person indeed: every link is beyond doubt.
+    beyond_doubt = [(one, other, weight + 400) for one, other, weight in links]
+    assert found(beyond_doubt, guard(6, told={}))[0] == [0] * 6
+
+
+def test_one_odd_record_does_not_take_a_person_apart():
+    links = [(0, 1, 1500), (1, 2, 1500), (0, 2, 1500), (2, 3, 1300)]
+    told = {0: (1, 1970), 1: (1, 1970), 2: (1, 1970), 3: (2, 1990)}
+    assert found(links, guard(4, told=told))[0] == [0, 0, 0, 3]
+
+
+@pytest.mark.parametrize("weight", [1500, 600, 100])
+def test_records_decided_to_be_apart_are_never_one(weight):
+    links = [(0, 1, weight), (1, 2, weight), (0, 2, weight)]
+    assert found(links, guard(3))[-1] == [0, 0, 0]
+    for level in found(links, guard(3, apart=[(0, 2)])):
+        assert level[0] != level[2]
 
 
 def test_no_pairs_leave_everyone_alone():
