@@ -117,7 +117,7 @@ def test_a_file_signed_for_one_linkage_is_not_signed_for_another(courts, write):
     folder = courts.secure / "overrides"
     for suffix in (".csv", ".json"):
         (folder / f"crown{suffix}").write_bytes((folder / f"magistrates{suffix}").read_bytes())
-    with pytest.raises(PlatformError, match="crown.csv is not the file that was signed"):
+    with pytest.raises(PlatformError, match=r"crown\.csv is not the file that was signed"):
         overrides_of(courts, "crown")
 
 
