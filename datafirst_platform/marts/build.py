@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,15 +26,17 @@ from datafirst_platform.identity import TableKey
 from datafirst_platform.marts.lineage import Lineage, Origin, column_lineage
 from datafirst_platform.marts.project import (
     DBT_PROJECT,
+    PARSED,
     Manifest,
     ReleasedTable,
     ancestors,
+    manifest_path,
     modelled_tables,
     project_digest,
     read_manifest,
 )
 from datafirst_platform.safe_errors import GateRefused, NotReady, PlatformError
-from datafirst_platform.settings import Settings
+from datafirst_platform.settings import PROJECT_ROOT, Settings
 from datafirst_platform.tables import TableVersion
 
 DBT_GATE = "dbt_tests"
@@ -187,14 +191,15 @@ class Build:
     @property
     def arguments(self) -> list[str]:
         """What dbt is told. Unit tests are about code: the test suite runs them."""
-        paths = {f"{key.stage}.{key.table}": str(each.path) for key, each in self.inputs.items()}
-        given = ["--vars", json.dumps({"tables": paths, "cut_off": self.cut_off})]
-        return ["build", "--no-partial-parse", "--exclude-resource-type", "unit_test", *given]
+        return ["build", "--exclude-resource-type", "unit_test"]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What `profiles.yml` reads."""
+        """What `profiles.yml` and the project's macros read."""
+        paths = {f"{key.stage}.{key.table}": str(each.path) for key, each in self.inputs.items()}
         return {
+            "DATAFIRST_TABLES": json.dumps(paths),
+            "DATAFIRST_CUT_OFF": self.cut_off,
             "DATAFIRST_WAREHOUSE_FILE": str(self.database),
             "DATAFIRST_THREADS": str(self.settings.threads),
             "DATAFIRST_MEMORY_GIB": str(self.settings.memory_gib),
@@ -211,6 +216,37 @@ class Build:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
+
+    def run_dbt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Let dbt do what its arguments say, in a process of its own.
+
+        What it prints may quote rows: it is for whoever runs tests, and is kept nowhere. For the
+        same reason there is no dbt.log.
+        """
+        parsed = manifest_path(self.project).with_name(PARSED)
+        folders = {"project": self.project, "profiles": self.project}
+        folders |= {"target": self.target, "log": self.target}
+        suffix = {"target": "path", "log": "path"}
+        self.target.mkdir(parents=True, exist_ok=True)
+        return subprocess.run(  # noqa: S603 - our own dbt, on our own project
+            [
+                *(sys.executable, "-m", f"{__package__}.invocation", str(parsed)),
+                *("--log-level-file=none", "--no-use-colors", *arguments),
+                *(f"--{each}-{suffix.get(each, 'dir')}={path}" for each, path in folders.items()),
+            ],
+            cwd=self.project,
+            env={
+                **os.environ,
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+                "PYTHONPATH": os.pathsep.join(
+                    [str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+                ),
+                **self.environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def clear(self) -> None:
         """Remove what an earlier run left of the database and its results."""
