@@ -23,7 +23,7 @@ from datafirst_platform import tables
 from datafirst_platform.editions import edition as edition_of
 from datafirst_platform.engine import name
 from datafirst_platform.identity import TableKey
-from datafirst_platform.marts.lineage import Lineage, Origin, column_lineage
+from datafirst_platform.marts.lineage import Lineage, lineage_of, told
 from datafirst_platform.marts.project import (
     DBT_PROJECT,
     PARSED,
@@ -231,7 +231,7 @@ class Build:
         return subprocess.run(  # noqa: S603 - our own dbt, on our own project
             [
                 *(sys.executable, "-m", f"{__package__}.invocation", str(parsed)),
-                *("--log-level-file=none", "--no-use-colors", *arguments),
+                *("--log-level-file=none", "--log-level=error", "--no-use-colors", *arguments),
                 *(f"--{each}-{suffix.get(each, 'dir')}={path}" for each, path in folders.items()),
             ],
             cwd=self.project,
@@ -283,7 +283,7 @@ class Build:
         return DbtRun(
             tests=tuple(_tests(manifest, status)),
             broken=broken,
-            lineage={} if broken else column_lineage(manifest),
+            lineage={} if broken else lineage_of(manifest, self._lineage, self.digest),
         )
 
     def publish(
@@ -348,13 +348,7 @@ class Build:
         run = DbtRun(
             tests=tuple(DbtTest(**each) for each in record["tests"]),
             broken={},
-            lineage={
-                table: {
-                    column: tuple(Origin(*each) for each in origins)
-                    for column, origins in columns.items()
-                }
-                for table, columns in record["lineage"].items()
-            },
+            lineage=told(record["lineage"]),
         )
         self._give_verdicts(run, found)
         return run, found
@@ -368,6 +362,10 @@ class Build:
     @property
     def _results(self) -> Path:
         return self.target / "run_results.json"
+
+    @property
+    def _lineage(self) -> Path:
+        return manifest_path(self.project).with_name("lineage.json")
 
     @property
     def _record(self) -> Path:
