@@ -1,12 +1,8 @@
 """Marts and insights as Dagster sees them: one step lets dbt build, test and publish them all."""
 
 import contextlib
-import io
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +10,10 @@ import dagster as dg
 from dagster_dbt import (
     DagsterDbtTranslator,
     DagsterDbtTranslatorSettings,
-    DbtCliResource,
     DbtProject,
     build_dbt_asset_specs,
 )
 from dagster_duckdb import DuckDBResource
-from packaging.version import Version
 
 from datafirst_platform.marts.build import DBT_GATE, Build, DbtRun, DbtTest
 from datafirst_platform.marts.lineage import SEEDS
@@ -29,7 +23,6 @@ from datafirst_platform.marts.project import (
     MARTS,
     Manifest,
     ReleasedTable,
-    dbt_executable,
     inputs_of,
     project_digest,
     read_manifest,
@@ -158,27 +151,10 @@ def _owner(manifest: Manifest, node: Mapping[str, Any]) -> str:
     return str(owners[node["group"]])
 
 
-class _LocalDbt(DbtCliResource):
-    """dbt as installed here, without asking the package index for the newest version."""
-
-    @cached_property
-    def _cli_version(self) -> Version:
-        return Version(version("dbt-core"))
-
-
 def _run_and_publish(build: Build) -> tuple[DbtRun, dict[str, TableVersion]]:
     """Let dbt build and test, then publish; nothing is published where it refuses."""
     build.clear()
-    with _environment(build.environment), contextlib.redirect_stdout(_Nowhere()):
-        # The resource repeats on standard output what dbt says; it may quote rows, and Dagster may
-        # keep it. For the same reason there is no dbt.log.
-        dbt = _LocalDbt(
-            project_dir=str(build.project),
-            profiles_dir=str(build.project),
-            dbt_executable=dbt_executable(),
-            global_config_flags=["--log-level-file", "none"],
-        )
-        dbt.cli(build.arguments, raise_on_error=False, target_path=build.target).wait()
+    build.run_dbt(*build.arguments)
     run = build.read_run()
     if run.refusal:
         return run, {}
@@ -193,28 +169,6 @@ def _run_and_publish(build: Build) -> tuple[DbtRun, dict[str, TableVersion]]:
         versions = build.publish(run, connection)
     build.clear()
     return run, versions
-
-
-@contextlib.contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set variables for a while: the resource hands dbt this process's own environment."""
-    before = {each: os.environ.get(each) for each in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for each, value in before.items():
-            if value is None:
-                del os.environ[each]
-            else:
-                os.environ[each] = value
-
-
-class _Nowhere(io.TextIOBase):
-    """Swallows what is written to it."""
-
-    def write(self, text: str) -> int:
-        return len(text)
 
 
 def _check_result(key: dg.AssetKey, tests: Sequence[DbtTest]) -> dg.AssetCheckResult:

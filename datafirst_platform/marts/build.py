@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,18 +23,20 @@ from datafirst_platform import tables
 from datafirst_platform.editions import edition as edition_of
 from datafirst_platform.engine import name
 from datafirst_platform.identity import TableKey
-from datafirst_platform.marts.lineage import Lineage, Origin, column_lineage
+from datafirst_platform.marts.lineage import Lineage, lineage_of, told
 from datafirst_platform.marts.project import (
     DBT_PROJECT,
+    PARSED,
     Manifest,
     ReleasedTable,
     ancestors,
+    manifest_path,
     modelled_tables,
     project_digest,
     read_manifest,
 )
 from datafirst_platform.safe_errors import GateRefused, NotReady, PlatformError
-from datafirst_platform.settings import Settings
+from datafirst_platform.settings import PROJECT_ROOT, Settings
 from datafirst_platform.tables import TableVersion
 
 DBT_GATE = "dbt_tests"
@@ -187,14 +191,15 @@ class Build:
     @property
     def arguments(self) -> list[str]:
         """What dbt is told. Unit tests are about code: the test suite runs them."""
-        paths = {f"{key.stage}.{key.table}": str(each.path) for key, each in self.inputs.items()}
-        given = ["--vars", json.dumps({"tables": paths, "cut_off": self.cut_off})]
-        return ["build", "--no-partial-parse", "--exclude-resource-type", "unit_test", *given]
+        return ["build", "--exclude-resource-type", "unit_test"]
 
     @property
     def environment(self) -> dict[str, str]:
-        """What `profiles.yml` reads."""
+        """What `profiles.yml` and the project's macros read."""
+        paths = {f"{key.stage}.{key.table}": str(each.path) for key, each in self.inputs.items()}
         return {
+            "DATAFIRST_TABLES": json.dumps(paths),
+            "DATAFIRST_CUT_OFF": self.cut_off,
             "DATAFIRST_WAREHOUSE_FILE": str(self.database),
             "DATAFIRST_THREADS": str(self.settings.threads),
             "DATAFIRST_MEMORY_GIB": str(self.settings.memory_gib),
@@ -211,6 +216,37 @@ class Build:
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
+
+    def run_dbt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Let dbt do what its arguments say, in a process of its own.
+
+        What it prints may quote rows: it is for whoever runs tests, and is kept nowhere. For the
+        same reason there is no dbt.log.
+        """
+        parsed = manifest_path(self.project).with_name(PARSED)
+        folders = {"project": self.project, "profiles": self.project}
+        folders |= {"target": self.target, "log": self.target}
+        suffix = {"target": "path", "log": "path"}
+        self.target.mkdir(parents=True, exist_ok=True)
+        return subprocess.run(  # noqa: S603 - our own dbt, on our own project
+            [
+                *(sys.executable, "-m", f"{__package__}.invocation", str(parsed)),
+                *("--log-level-file=none", "--log-level=error", "--no-use-colors", *arguments),
+                *(f"--{each}-{suffix.get(each, 'dir')}={path}" for each, path in folders.items()),
+            ],
+            cwd=self.project,
+            env={
+                **os.environ,
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+                "PYTHONPATH": os.pathsep.join(
+                    [str(PROJECT_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+                ),
+                **self.environment,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def clear(self) -> None:
         """Remove what an earlier run left of the database and its results."""
@@ -247,7 +283,7 @@ class Build:
         return DbtRun(
             tests=tuple(_tests(manifest, status)),
             broken=broken,
-            lineage={} if broken else column_lineage(manifest),
+            lineage={} if broken else lineage_of(manifest, self._lineage, self.digest),
         )
 
     def publish(
@@ -312,13 +348,7 @@ class Build:
         run = DbtRun(
             tests=tuple(DbtTest(**each) for each in record["tests"]),
             broken={},
-            lineage={
-                table: {
-                    column: tuple(Origin(*each) for each in origins)
-                    for column, origins in columns.items()
-                }
-                for table, columns in record["lineage"].items()
-            },
+            lineage=told(record["lineage"]),
         )
         self._give_verdicts(run, found)
         return run, found
@@ -332,6 +362,10 @@ class Build:
     @property
     def _results(self) -> Path:
         return self.target / "run_results.json"
+
+    @property
+    def _lineage(self) -> Path:
+        return manifest_path(self.project).with_name("lineage.json")
 
     @property
     def _record(self) -> Path:

@@ -6,7 +6,11 @@ Columns that only join, filter or rank leave no trace here: the SQL says what th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import hashlib
+import json
+import os
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from datafirst_platform.marts.project import Manifest, stage_of
@@ -28,6 +32,38 @@ class Origin(NamedTuple):
 
 Lineage = Mapping[str, Mapping[str, tuple[Origin, ...]]]
 """Table to column to origins, sorted; a column made of constants and counts has none."""
+
+
+def lineage_of(manifest: Manifest, kept: Path, digest: str) -> Lineage:
+    """The column lineage of a project, traced once and kept: it follows from its SQL alone.
+
+    Args:
+        manifest: manifest of a run, whose models hold their compiled SQL.
+        kept: the file it is kept in.
+        digest: of the project.
+    """
+    of = hashlib.sha256(digest.encode() + Path(__file__).read_bytes()).hexdigest()
+    try:
+        found = json.loads(kept.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        found = {}
+    if found.get("of") == of:
+        return told(found["lineage"])
+    traced = column_lineage(manifest)
+    staged = kept.with_name(f".{kept.name}.{os.getpid()}")
+    staged.write_text(json.dumps({"of": of, "lineage": traced}, sort_keys=True))
+    staged.replace(kept)
+    return traced
+
+
+def told(stored: Mapping[str, Mapping[str, Sequence[Sequence[str]]]]) -> Lineage:
+    """Lineage as it was stored."""
+    return {
+        table: {
+            column: tuple(Origin(*each) for each in origins) for column, origins in columns.items()
+        }
+        for table, columns in stored.items()
+    }
 
 
 def column_lineage(manifest: Manifest) -> Lineage:

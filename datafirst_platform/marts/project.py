@@ -33,6 +33,9 @@ INSIGHTS = "insights"
 DBT_STAGES = (MARTS, INSIGHTS)
 """The stages dbt makes, each also the folder of its models; an insight is made of marts alone."""
 
+PARSED = "partial_parse.msgpack"
+"""What dbt leaves beside its manifest of the files it parsed, and does not parse again."""
+
 Manifest = Mapping[str, Any]
 
 _PARTS = ("macros", "models", "seeds", "tests")
@@ -306,10 +309,11 @@ def manifest_path(project: Path = DBT_PROJECT) -> Path:
     manifest = target / "manifest.json"
     stamp = target / "manifest.digest"
     digest = project_digest(project)
-    if _stamped(stamp, digest) and manifest.exists():
+    made = (manifest, manifest.with_name(PARSED))
+    if _stamped(stamp, digest) and all(each.exists() for each in made):
         return manifest
     with _alone(target):
-        if not (_stamped(stamp, digest) and manifest.exists()):
+        if not (_stamped(stamp, digest) and all(each.exists() for each in made)):
             stamp.unlink(missing_ok=True)
             _parse(project, manifest)
             staged = stamp.with_name(f".{stamp.name}.{os.getpid()}")
@@ -375,6 +379,7 @@ def _parse(project: Path, manifest: Path) -> None:
         msg = f"dbt cannot parse {project}. It opened no data; it says:\n{told}"
         raise PlatformError(msg)
     (staged / manifest.name).replace(manifest)
+    (staged / PARSED).replace(manifest.with_name(PARSED))
     shutil.rmtree(staged)
 
 

@@ -24,7 +24,7 @@ def compile_models(folder: Path) -> Mapping[str, Any]:
     Args:
         folder: where dbt may leave what it makes.
     """
-    arguments = ["--select", "+path:models/insights", "--vars", json.dumps({"cut_off": CUT_OFF})]
+    arguments = ["--select", "+path:models/insights"]
     places = {"project": DBT_PROJECT, "profiles": DBT_PROJECT}
     done = subprocess.run(
         [
@@ -35,7 +35,11 @@ def compile_models(folder: Path) -> Mapping[str, Any]:
             *(f"--{what}-dir={place}" for what, place in places.items()),
             f"--target-path={folder}",
         ],
-        env=os.environ | {"DATAFIRST_WAREHOUSE_FILE": str(folder / "warehouse.duckdb")},
+        env=os.environ
+        | {
+            "DATAFIRST_WAREHOUSE_FILE": str(folder / "warehouse.duckdb"),
+            "DATAFIRST_CUT_OFF": CUT_OFF,
+        },
         capture_output=True,
         text=True,
         check=False,

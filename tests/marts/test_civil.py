@@ -1,8 +1,6 @@
 """Civil courts: real dbt on made-up rows, its unit tests and data tests with it."""
 
 import json
-import os
-import subprocess
 from datetime import date
 from decimal import Decimal
 
@@ -11,7 +9,6 @@ import pytest
 from made_up_rows import EDITION, key, publish_supply, source_columns
 
 from datafirst_platform.marts.build import Build
-from datafirst_platform.marts.project import dbt_executable
 from datafirst_platform.settings import Settings
 
 MARTS = {"civil_cases", "civil_events", "civil_parties"}
@@ -117,20 +114,11 @@ def built(tmp_path_factory):
     publish_supply(settings, {str(each): () for each in source_columns()} | SUPPLY)
     build = Build.of(settings, EDITION)
     build.clear()
-    tables = build.arguments[build.arguments.index("--vars") :]
-    command = [dbt_executable(), "build", *tables, "--no-partial-parse"]
+    command = ["build"]
     command += ["--select", "+path:models/marts/civil"]
     # Tests of code lists against other datasets' marts are not asked for.
     command += ["--indirect-selection", "buildable"]
-    command += ["--project-dir", build.project, "--profiles-dir", build.project]
-    command += ["--target-path", build.target, "--log-path", build.target]
-    done = subprocess.run(
-        command,
-        env=os.environ | build.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = build.run_dbt(*command)
     assert done.returncode == 0, done.stdout
     results = json.loads((build.target / "run_results.json").read_text())["results"]
     with duckdb.connect(str(build.database), read_only=True) as connection:

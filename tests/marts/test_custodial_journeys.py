@@ -1,8 +1,6 @@
 """Custodial journeys: real dbt on made-up prisoners and on a supply whose truth is known."""
 
 import json
-import os
-import subprocess
 from datetime import date
 
 import duckdb
@@ -15,7 +13,6 @@ from datafirst_platform.engine import connect
 from datafirst_platform.extracts.extraction import extract_source
 from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
 from datafirst_platform.marts.build import Build
-from datafirst_platform.marts.project import dbt_executable
 from datafirst_platform.settings import Settings
 from datafirst_platform.synthetic import make_supply
 
@@ -27,19 +24,10 @@ def build(settings, *more):
     """Run dbt on the mart and what it is made from: its database, and the results by node."""
     build = Build.of(settings, EDITION)
     build.clear()
-    given = build.arguments[build.arguments.index("--vars") :]
-    command = [dbt_executable(), "build", *given, "--no-partial-parse", "--select", f"+{MART}"]
+    command = ["build", "--select", f"+{MART}"]
     # Tests of code lists against other datasets' marts are not asked for.
     command += ["--indirect-selection", "buildable", *more]
-    command += ["--project-dir", build.project, "--profiles-dir", build.project]
-    command += ["--target-path", build.target, "--log-path", build.target]
-    done = subprocess.run(
-        command,
-        env=os.environ | build.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = build.run_dbt(*command)
     assert done.returncode == 0, done.stdout
     results = json.loads((build.target / "run_results.json").read_text())["results"]
     return build.database, {each["unique_id"]: each["status"] for each in results}

@@ -12,6 +12,7 @@ from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.marts.project import (
     DBT_PROJECT,
+    PARSED,
     manifest_path,
     mart_tables,
     modelled_tables,
@@ -207,6 +208,7 @@ def test_a_manifest_is_made_again_only_when_the_project_changes(small_project):
         ".parsing",
         "manifest.digest",
         "manifest.json",
+        PARSED,
     ]
     assert not (small_project / "logs").exists()
 

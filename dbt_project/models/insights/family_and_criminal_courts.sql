@@ -33,7 +33,7 @@ family_mentions as (
         on
             links.source_dataset = 'family'
             and parties.party_id_hash = links.source_person_id
-    where family_cases.receipt_date <= cast('{{ var("cut_off") }}' as date)
+    where family_cases.receipt_date <= {{ cut_off() }}
 ),
 
 criminal_mentions as (
@@ -47,7 +47,7 @@ criminal_mentions as (
         on
             links.source_dataset = 'magistrates'
             and magistrates_cases.defendant_case_hash = links.source_person_id
-    where magistrates_cases.first_hearing_date <= cast('{{ var("cut_off") }}' as date)
+    where magistrates_cases.first_hearing_date <= {{ cut_off() }}
     union all
     select
         links.estimated_person_id,
@@ -59,7 +59,7 @@ criminal_mentions as (
         on
             links.source_dataset = 'crown'
             and crown_cases.defendant_on_case_id_hash = links.source_person_id
-    where crown_cases.first_hearing_date <= cast('{{ var("cut_off") }}' as date)
+    where crown_cases.first_hearing_date <= {{ cut_off() }}
 ),
 
 -- A person's sex as last recorded on either side; values alone settle a day that tells two.

@@ -13,7 +13,7 @@ received as (
         0 as is_disposed,
         cast(null as integer) as weeks
     from cases
-    where receipt_date <= cast('{{ var("cut_off") }}' as date)
+    where receipt_date <= {{ cut_off() }}
 ),
 
 -- Where a case has its final order before it is received, one of the two dates is a slip.
@@ -27,7 +27,7 @@ disposed as (
     from cases
     where
         weeks_to_final_order is not null
-        and final_order_date <= cast('{{ var("cut_off") }}' as date)
+        and final_order_date <= {{ cut_off() }}
 ),
 
 with_all as (

@@ -16,7 +16,7 @@ ended as (
         estimated_offender_id is not null
         and release_type <> 'died'
         and release_date
-        <= cast({{ dateadd('month', -24, "cast('" ~ var("cut_off") ~ "' as date)") }} as date)
+        <= cast({{ dateadd('month', -24, cut_off()) }} as date)
 ),
 
 -- A reception on the day after a release continues the journey: only later ones begin another.
@@ -129,7 +129,7 @@ final as (
     select
         release_type,
         within_months,
-        cast({{ dateadd('month', -24, "cast('" ~ var("cut_off") ~ "' as date)") }} as date)
+        cast({{ dateadd('month', -24, cut_off()) }} as date)
             as released_to,
         journeys,
         returned,

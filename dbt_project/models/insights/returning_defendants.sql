@@ -19,7 +19,7 @@ appearances as (
     from cases
     where
         estimated_defendant_id is not null
-        and first_hearing_date <= cast('{{ var("cut_off") }}' as date)
+        and first_hearing_date <= {{ cut_off() }}
 ),
 
 starters as (
@@ -37,7 +37,7 @@ starting_years as (
         starting_year,
         least(
             cast(cast(starting_year + 8 as varchar) || '-12-31' as date),
-            cast('{{ var("cut_off") }}' as date)
+            {{ cut_off() }}
         ) as followed_to
     from starters
 ),

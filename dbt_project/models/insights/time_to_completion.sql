@@ -36,7 +36,7 @@ timed as (
     from completions
     where
         days_from_offence_to_completion >= 0
-        and completion_date <= cast('{{ var("cut_off") }}' as date)
+        and completion_date <= {{ cut_off() }}
 ),
 
 with_all as (
