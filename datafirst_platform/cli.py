@@ -108,7 +108,7 @@ def _json(value: object) -> None:
 @click.argument("edition", type=click.Choice(_EDITION_KEYS))
 @click.option(
     "--people",
-    default=20_000,
+    default=12_000,
     show_default=True,
     type=click.IntRange(min=100),
     help="Size of the made-up population.",
@@ -970,7 +970,7 @@ def ui(port: int, host: str) -> None:
 @main.command()
 @click.option(
     "--people",
-    default=20_000,
+    default=12_000,
     show_default=True,
     type=click.IntRange(min=100),
     help="Size of the made-up population.",

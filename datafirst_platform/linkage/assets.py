@@ -171,7 +171,13 @@ def _linkage(
     def link(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         with step(settings):
             linked = _LINK[model.kind](settings, context.partition_key, model.dataset)
-            quality = evaluate(settings, context.partition_key, model.dataset)
+            # By group it is told by the table of quality, where there is one.
+            quality = evaluate(
+                settings,
+                context.partition_key,
+                model.dataset,
+                by_group=not is_judged(model.dataset),
+            )
             yield from _results(model, linked, quality)
 
     return link

@@ -70,7 +70,7 @@ def picture_of(figures: Figures, drawn: Sequence[Picture]) -> bytes:
         + "".join(charts)
         + "</svg>"
     )
-    return bytes(vl_convert.svg_to_png(whole, scale=1.5))
+    return bytes(vl_convert.svg_to_png(whole, scale=1))
 
 
 def _text(words: str, y: float, size: int = 15) -> str:

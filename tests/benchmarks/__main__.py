@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tests.benchmarks import incremental, reading, refresh
+from tests.benchmarks import incremental, linkage, reading, refresh
 
 if __name__ == "__main__":
     folder = Path(".bench")
@@ -12,4 +12,5 @@ if __name__ == "__main__":
         reading.main(["--output", str(folder / "reading.json")])
         or refresh.main(["--output", str(folder / "refresh.json")])
         or incremental.main(["--output", str(folder / "incremental.json")])
+        or linkage.main(["--output", str(folder / "linkage.json")])
     )
