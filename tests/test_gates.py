@@ -14,6 +14,7 @@ from datafirst_platform.definitions import build_definitions
 from datafirst_platform.engine import connect, parquet
 from datafirst_platform.identity import TableKey
 from datafirst_platform.instance import instance_in_use
+from datafirst_platform.linkage.publishing import parts_of, table_key
 from datafirst_platform.marts.project import release_specs
 from datafirst_platform.quality.suites import suite_tables
 from datafirst_platform.quality.verdicts import (
@@ -35,9 +36,9 @@ EMPTY = {"linkage/npd_edges"}
 GATED = [key for key in suite_tables() if key.stage != "releases" and str(key) not in EMPTY]
 # Only compared with the ordered passes: nothing that follows from these is released.
 COMPARED_ONLY = {
-    f"linkage/{dataset}_{part}"
+    str(table_key(dataset, part))
     for dataset in ("npd", "pupils_offenders")
-    for part in ("edges", "people", "counts")
+    for part in parts_of(dataset)
 }
 
 

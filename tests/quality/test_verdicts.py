@@ -81,6 +81,8 @@ def test_a_verdict_says_what_was_judged_by_what_and_how_it_came_out(settings):
         "value.bounds",
         "each_once",
         "complete",
+        "lineage_adds_up",
+        "people_last",
     ]
     path = verdict_path(settings, COUNTS, "2025", version.version, EXPECTATIONS_GATE)
     assert path == (
