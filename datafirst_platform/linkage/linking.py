@@ -99,8 +99,7 @@ class _Records:
 
         left, right = self.node_of[left], self.node_of[right]
         left, right = np.minimum(left, right), np.maximum(left, right)
-        order = np.lexsort((-weight, right, left))
-        left, right, weight = left[order], right[order], weight[order]
+        left, right, weight = _in_order(left, right, weight, self.ids)
         same = (left[1:] == left[:-1]) & (right[1:] == right[:-1])
         first = np.r_[True, ~same][: len(left)] & (left != right)
         return Pairs(left[first], right[first], weight[first])
@@ -113,6 +112,26 @@ class _Records:
         at[self.id] = np.arange(len(self.id))
         found: Ints = at[ids]
         return found
+
+
+def _in_order(left: Ints, right: Ints, weight: Ints, ids: int) -> tuple[Ints, Ints, Ints]:
+    """Pairs by left, right and falling weight.
+
+    One whole number a pair sorts in a quarter of the time, as long as it has room for all three.
+    """
+    import numpy as np
+
+    if not len(weight):
+        return left, right, weight
+    most = int(weight.max())
+    span = most - int(weight.min()) + 1
+    if ids * ids * span >= 1 << 63:
+        order = np.lexsort((-weight, right, left))
+        return left[order], right[order], weight[order]
+    packed = (left.astype(np.int64) * ids + right) * span + (most - weight)
+    packed.sort()
+    pair, below = np.divmod(packed, span)
+    return pair // ids, pair % ids, most - below
 
 
 def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:

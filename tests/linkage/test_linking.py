@@ -3,12 +3,13 @@
 import dataclasses
 from datetime import date
 
+import numpy as np
 import pytest
 from made_identities import EDITION, cro, pnc
 
 from datafirst_platform.linkage import linking
 from datafirst_platform.linkage.cases import link_cases
-from datafirst_platform.linkage.linking import link_across, link_dataset
+from datafirst_platform.linkage.linking import _in_order, link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, linkage_model
 from datafirst_platform.linkage.records import tables_of
 from datafirst_platform.safe_errors import NotReady, PlatformError
@@ -358,3 +359,13 @@ def test_a_cro_alone_links_across(link_courts):
     held = {**ANNA, "cro_number": cro(123456, 4)}
     people, _ = link_courts([held], [crown(held, surname="HARGREAVES", postcode="EX4 4QJ")])
     assert together([people["magistrates", 0], people["crown", 0]])
+
+
+@pytest.mark.parametrize("ids", [60, 2**31])
+def test_pairs_are_put_in_order_with_and_without_room_for_one_number(ids):
+    generator = np.random.default_rng(5)
+    left, right = generator.integers(0, 60, (2, 500))
+    weight = generator.integers(-300, 4000, 500)
+    found = zip(*_in_order(left, right, weight, ids), strict=True)
+    expected = sorted(zip(left, right, -weight, strict=True))
+    assert [(one, other, -heavy) for one, other, heavy in found] == expected
