@@ -334,5 +334,10 @@ def numbered(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
         f"from {rows}) where falls"
     ).fetchall()
     if disordered[0][0]:
-        return f"select *, row_number() over (order by record_key) - 1 as row from {rows}"
+        # Numbers are joined: a window over whole rows would sort all that is in them.
+        return (
+            f"select supplied.*, place.row from {rows} as supplied inner join ("
+            "select file_row_number, row_number() over (order by record_key) - 1 as row "
+            f"from {rows}) as place using (file_row_number)"
+        )
     return f"select *, file_row_number as row from {rows}"
