@@ -268,9 +268,14 @@ def plot(sizes: Sequence[dict[str, Any]], path: Path) -> None:
         if step in each
     ]
     encoding = {
-        "x": {"field": "records", "type": "quantitative", "scale": {"type": "log"}},
+        "x": {
+            "field": "records",
+            "type": "quantitative",
+            "scale": {"type": "log", "nice": False, "padding": 20},
+            "axis": {"format": ".2s", "values": [row["records"] for row in rows]},
+        },
         "color": {"field": "by", "type": "nominal", "title": None},
-        "shape": {"field": "by", "type": "nominal", "title": None},
+        "shape": {"field": "by", "type": "nominal", "legend": None},
     }
 
     def panel(field: str, scale: dict[str, Any]) -> dict[str, Any]:
