@@ -41,7 +41,7 @@ format: $(READY) ## format Python and SQL
 	@$(BIN)/ruff format .
 	@$(BIN)/sqlfluff fix dbt_project/models --processes 2
 
-bench: $(READY) ## measure the hot paths (about ten minutes)
+bench: $(READY) ## measure the hot paths (a quarter of an hour)
 	@$(BIN)/python -m tests.benchmarks
 
 lock: $(READY) ## resolve requirements.lock anew from pyproject.toml (needs uv)
