@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from datafirst_platform.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @contextmanager
@@ -52,3 +57,22 @@ def parquet(path: object) -> str:
     Our folders are named `v=…`; DuckDB would take that for a column.
     """
     return f"read_parquet({text(path)}, hive_partitioning = false)"
+
+
+def arrays(connection: duckdb.DuckDBPyConnection, query: str) -> list[NDArray[np.int64]]:
+    """Columns of a query of whole numbers without NULLs, as arrays."""
+    import numpy as np
+
+    columns = connection.execute(query).fetchnumpy()
+    return [np.asarray(column, dtype=np.int64) for column in columns.values()]
+
+
+def register(
+    connection: duckdb.DuckDBPyConnection, table: str, columns: Mapping[str, NDArray[Any]]
+) -> None:
+    """Make a table of arrays."""
+    import pyarrow as pa
+
+    connection.register("arrays", pa.table(dict(columns)))
+    connection.execute(f"create or replace temp table {table} as select * from arrays")
+    connection.unregister("arrays")

@@ -11,7 +11,7 @@ from collections import defaultdict
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, name, parquet
+from datafirst_platform.engine import arrays, connect, name, parquet, register
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import HUNDREDTHS, Pairs, one_to_one
@@ -25,12 +25,7 @@ from datafirst_platform.linkage.publishing import (
     table_key,
 )
 from datafirst_platform.linkage.records import numbered
-from datafirst_platform.linkage.scoring import (
-    arrays,
-    register,
-    score_candidates,
-    thresholds_of,
-)
+from datafirst_platform.linkage.scoring import score_candidates, thresholds_of
 from datafirst_platform.linkage.standardise import define_macros
 from datafirst_platform.safe_errors import values_withheld
 from datafirst_platform.settings import Settings
@@ -104,7 +99,7 @@ def prepare_cases(
         fields = ", ".join(f"{sql.format_map(supplied)} as {it}" for it, sql in _FIELDS.items())
         cases.append(
             f"select ({first} + row)::integer as id, {member}::utinyint as member, record_key, "
-            f"{fields} from ({numbered(connection, version.path)})"
+            f"{fields} from ({numbered(version.path)})"
         )
         first += version.rows
     persons = ", ".join(f"person_{level}" for level in LEVELS)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, parquet, text
+from datafirst_platform.engine import arrays, connect, parquet, register, text
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import (
     HUNDREDTHS,
@@ -45,13 +45,8 @@ from datafirst_platform.linkage.lineage import Earlier, lineage
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, splink_settings, trained_model
 from datafirst_platform.linkage.overrides import Overrides, overrides_of
 from datafirst_platform.linkage.publishing import Counts, Linked, publish, standing
-from datafirst_platform.linkage.records import CONTENT, Member, numbered
-from datafirst_platform.linkage.scoring import (
-    arrays,
-    register,
-    score,
-    thresholds_of,
-)
+from datafirst_platform.linkage.records import CONTENT, Member, numbered_by_key
+from datafirst_platform.linkage.scoring import score, thresholds_of
 from datafirst_platform.linkage.standardise import (
     ADDRESS,
     CLEANED,
@@ -228,7 +223,7 @@ def link_changes(
         with whom a record that is new belongs.
     """
     table = member.people.key.table
-    source = numbered(connection, member.people.path)
+    source = numbered_by_key(member.people.path)
     rows = _compare(connection, source, member, known)
     if rows is None or len(rows.fresh) > MOST_CHANGED * len(rows.then_of):
         return None

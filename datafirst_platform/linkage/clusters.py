@@ -174,8 +174,10 @@ def joined(labels: Ints, left: Ints, right: Ints) -> Ints:
     one = np.concatenate([left, own]).astype(np.int32)
     other = np.concatenate([right, labels[own]]).astype(np.int32)
     graph = coo_array((np.ones(len(one), dtype=np.int8), (one, other)), shape=(n, n))
-    _, component = connected_components(graph.tocsr(), directed=False)
-    _, smallest = np.unique(component, return_index=True)
+    number, component = connected_components(graph.tocsr(), directed=False)
+    # Of several records the last to be set stays.
+    smallest = np.empty(number, dtype=np.int64)
+    smallest[component[::-1]] = np.arange(n)[::-1]
     named: Ints = smallest[component]
     return named
 

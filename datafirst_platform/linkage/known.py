@@ -181,7 +181,7 @@ def remember(
         select mark, false as gone, hash(every.record_key) as record,
             records.id is not null as linked, content, pnc, {keys}
         from (select row, record_key, {mark_sql(table)} as mark
-            from ({numbered(connection, member.people.path)})) as every
+            from ({numbered(member.people.path)})) as every
         left join records on every.row = records.id
         left join (select id, pnc, {keys_sql(model)} from tuples) as held
             on records.tuple = held.id

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect
+from datafirst_platform.engine import arrays, connect
 from datafirst_platform.linkage.blocking import nodes
 from datafirst_platform.linkage.changes import follow
 from datafirst_platform.linkage.clusters import (
@@ -43,13 +43,8 @@ from datafirst_platform.linkage.publishing import (
     standing,
     table_key,
 )
-from datafirst_platform.linkage.records import load_records, members_of
-from datafirst_platform.linkage.scoring import (
-    arrays,
-    score_candidates,
-    stream,
-    thresholds_of,
-)
+from datafirst_platform.linkage.records import Member, load_records, members_of, record_keys
+from datafirst_platform.linkage.scoring import score_candidates, stream, thresholds_of
 from datafirst_platform.linkage.standardise import ADDRESS, BESIDE, define_macros
 from datafirst_platform.safe_errors import NotReady, PlatformError, values_withheld
 from datafirst_platform.settings import Settings
@@ -71,10 +66,10 @@ _QUERIES = {
 
 @dataclass(frozen=True)
 class _Records:
-    """The records of a linkage in the order of their ids: by member, then by key.
+    """The records of a linkage as they are published: by member, then by key.
 
     Attributes:
-        id: ids, which have gaps where organisations are left out.
+        id: as in `records`.
         member: number of the dataset.
         node: id of the first record that holds the same identifiers, or that the source holds for
             the same person.
@@ -91,7 +86,7 @@ class _Records:
     @property
     def ids(self) -> int:
         """One more than the largest id."""
-        return int(self.id[-1]) + 1 if len(self.id) else 0
+        return len(self.node_of)
 
     def links(self, left: Ints, right: Ints, weight: Ints) -> Pairs:
         """Scored pairs of tuples as pairs of nodes, each once, at its best weight, in order."""
@@ -112,6 +107,19 @@ class _Records:
         at[self.id] = np.arange(len(self.id))
         found: Ints = at[ids]
         return found
+
+    def first(self, labels: Ints) -> Ints:
+        """For every label, by id, where the first record that bears it stands; -1 for none.
+
+        Args:
+            labels: of every record one, an id.
+        """
+        import numpy as np
+
+        first: Ints = np.full(self.ids, -1, dtype=np.int64)
+        # Of several records the last to be set stays.
+        first[labels[::-1]] = np.arange(len(labels))[::-1]
+        return first
 
 
 def _in_order(left: Ints, right: Ints, weight: Ints, ids: int) -> tuple[Ints, Ints, Ints]:
@@ -164,7 +172,7 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
         counts = score_candidates(connection, model, sizes)
-        records = _records(connection)
+        records = _records(connection, read)
         links = _links(connection, records)
         decisions = overrides_of(settings, dataset)
         labels = _cluster(connection, model, records, links, decisions)
@@ -205,7 +213,7 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
         counts = score_candidates(connection, model, sizes)
-        records = _records(connection)
+        records = _records(connection, read)
         given = _given(records, [version.path for version in linked])
         links = _links(connection, records)
         decisions = overrides_of(settings, dataset)
@@ -229,23 +237,24 @@ def prepare(
     )
 
 
-def _records(connection: duckdb.DuckDBPyConnection) -> _Records:
+def _records(connection: duckdb.DuckDBPyConnection, members: Sequence[Member]) -> _Records:
     import numpy as np
+    import pyarrow as pa
 
-    # Arrow is read from a relation: a result would be copied on the way.
-    found = connection.sql("select id, member, tuple, record_key as key from records")
-    table = found.to_arrow_table()
-    order = np.argsort(table["id"].to_numpy())
-    id_, member, tuple_ = (
-        table[column].to_numpy()[order].astype(np.int64) for column in ("id", "member", "tuple")
-    )
+    id_, member, tuple_ = arrays(connection, "select id, member, tuple from collapsed")
     last = connection.execute("select max(id) from tuples").fetchall()[0][0]
-    ids = max(int(id_[-1]) if len(id_) else -1, -1 if last is None else last) + 1
+    ids = max(int(id_.max(initial=-1)), -1 if last is None else last) + 1
     node_of = nodes(connection, ids)
     if node_of is None:
         node_of = np.arange(ids, dtype=np.int64)
+    member_of, tuple_of = np.zeros(ids, dtype=np.int64), np.full(ids, -1, dtype=np.int64)
+    member_of[id_], tuple_of[id_] = member, tuple_
+    keys, order = record_keys(connection, members)
+    # Organisations are left out, and stand at the end of the ids perhaps.
+    order = order[order < ids]
+    order = order[tuple_of[order] >= 0]
     return _Records(
-        id_, member, node_of[tuple_], table["key"].combine_chunks().take(order), node_of
+        order, member_of[order], node_of[tuple_of[order]], keys.take(pa.array(order)), node_of
     )
 
 
@@ -317,7 +326,7 @@ def _likelihood(
         """select id,
             (case sex when 'male' then 1 when 'female' then 2 else 0 end)::utinyint as sex,
             coalesce(year(dob), 0)::smallint as birth_year
-        from tuples where id in (select tuple from records)"""
+        from tuples semi join collapsed on tuples.id = collapsed.tuple"""
     ).to_arrow_table()
     node = records.node_of[found["id"].to_numpy()]
     year = found["birth_year"].to_numpy()
@@ -379,16 +388,13 @@ def _people(
 
 
 def _names(records: _Records, label: Ints) -> Ints:
-    """Where the record with the smallest key of each record's cluster stands.
-
-    The smallest id has the smallest key of its member; other members may have smaller ones.
-    """
+    """Where the record with the smallest key of each record's cluster stands."""
     import numpy as np
     import pyarrow.compute as pc
 
-    named = np.zeros(records.ids, dtype=np.int64)
-    named[label] = records.place(label)
+    named: Ints = records.first(label)
     for number in range(1, int(records.member.max(initial=0)) + 1):
+        # The first of a member has the smallest key of it; another member may have a smaller one.
         mine = np.flatnonzero(records.member == number)
         cluster, first = np.unique(label[mine], return_index=True)
         candidate = mine[first]
@@ -407,11 +413,14 @@ def _edges(
     import numpy as np
     import pyarrow as pa
 
-    every = np.arange(len(links.weight))
+    first = records.first(records.node)
+    left, right = first[links.left], first[links.right]
+    left, right = np.minimum(left, right), np.maximum(left, right)
+    left, right, weight = _in_order(left, right, links.weight, records.ids)
     columns = {
-        "record_key_l": (records.key, records.place(links.left)),
-        "record_key_r": (records.key, records.place(links.right)),
-        "weight": (pa.array(links.weight), every),
+        "record_key_l": (records.key, left),
+        "record_key_r": (records.key, right),
+        "weight": (pa.array(weight), np.arange(len(weight))),
     }
     stream(connection, "edges_in_order", columns)
     return {

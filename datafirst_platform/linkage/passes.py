@@ -155,7 +155,7 @@ def _links(read: Sequence[Member]) -> str:
     columns = [name(own_id(member.people.key.table)) for member in read]
     named = [
         f"""{end} as (
-            select coalesce(node, tuple) as {end}, arg_min({_held(member)}, records.id) as {column}
+            select coalesce(node, tuple) as {end}, arg_min({_held(member)}, record_key) as {column}
             from records inner join {parquet(member.people.path)} as held using (record_key)
                 left join nodes on nodes.id = records.tuple
             where records.member = {number} group by all)"""

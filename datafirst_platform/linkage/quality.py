@@ -32,7 +32,7 @@ from datafirst_platform.linkage.profiles import (
     tables_told,
 )
 from datafirst_platform.linkage.publishing import is_judged, linked_parts, recipe_of, table_key
-from datafirst_platform.linkage.records import members_of
+from datafirst_platform.linkage.records import forget_records, members_of
 from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
@@ -220,8 +220,8 @@ def _count_records(
         inner join told using (record_key)
         group by profile"""
     )
-    for table in ("tuples", "reached", "nodes"):
-        connection.execute(f"drop table {table}")
+    connection.execute("drop table reached")
+    forget_records(connection)
 
 
 def _count_people(connection: duckdb.DuckDBPyConnection, linked: dict[str, TableVersion]) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import name, parquet, text
+from datafirst_platform.engine import name, parquet, register, text
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import joined
@@ -24,15 +24,19 @@ from datafirst_platform.linkage.standardise import (
     ADDRESS,
     BESIDE_FIELDS,
     CLEANED,
+    DERIVED,
     FIELDS,
+    FULL_FORM,
     clean_query,
-    derive_query,
+    full_form_query,
 )
 from datafirst_platform.safe_errors import PlatformError
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from datafirst_platform.linkage.clusters import Ints
 
 
@@ -40,6 +44,10 @@ CONTENT = f"""case when pnc is not null or cro is not null or (forename1 is not 
     and surname is not null and dob is not null and postcode is not null)
     then hash({", ".join(field for field in CLEANED if field != ADDRESS)}) end"""
 """SQL over cleaned records: equal where they are one tuple, NULL where they identify nobody."""
+
+
+_NEXT_MEMBER = 0x9E3779B97F4A7C15
+"""Added to a hash of identifiers, once for every member before: odd, so that no two sums agree."""
 
 
 @dataclass(frozen=True)
@@ -105,11 +113,13 @@ def load_records(
 ) -> list[int]:
     """Make `records` (id, member, record_key, tuple), `tuples` (id, member, `FIELDS`), `nodes`.
 
-    Ids count from 0 in the order of the record keys within a member, member after member, so that
-    the smallest id is the smallest key. Records with the same identifiers are one tuple, compared
-    once; its id is that of its first record. Only what identifies collapses: a police identifier,
-    or names, date of birth and postcode. Name and date of birth alone would merge strangers, ever
-    more as the data grow.
+    The first two are views: of `collapsed` (id, member, tuple) with the keys as they are published,
+    and of `standard`, with what follows from its fields.
+
+    Ids count the rows from 0, member after member. Records with the same identifiers are one tuple,
+    compared once; its id is that of its first record. Only what identifies collapses: a police
+    identifier, or names, date of birth and postcode. Name and date of birth alone would merge
+    strangers, ever more as the data grow.
 
     A record may have several tuples: every other form in which its source knows the person (an
     alias, an address) is one more, with an id after those of all records. What a source holds for
@@ -125,46 +135,122 @@ def load_records(
     Returns:
         The number of tuples of each member.
     """
-    records = sum(member.people.rows for member in members)
-    columns = ", ".join(f"{column} {kind}" for column, kind in CLEANED.items())
-    connection.execute(
-        "create or replace temp table standard (member utinyint, unit integer, id integer, "
-        f"record_key varchar, person varchar, {columns}, content ubigint)"
-    )
-    first, spare = 0, records
+    first, spare = 0, sum(member.people.rows for member in members)
     for number, member in enumerate(members):
         spare += _load(connection, number, member, first, spare, addresses=addresses)
         first += member.people.rows
-    connection.execute(
-        """create or replace temp table firsts as
-        select member, content, min(id) as id from standard where content is not null
-        group by member, content"""
-    )
-    connection.execute(
-        """create or replace temp table placed as
-        select standard.id, unit, member, record_key, person,
-            coalesce(firsts.id, standard.id) as tuple
-        from standard left join firsts using (member, content)"""
-    )
-    connection.execute(
-        """create or replace temp table records as
-        select id, member, record_key, tuple from placed where id = unit"""
-    )
-    distinct = "select * exclude (unit, record_key, person, content) from standard "
-    distinct += "where content is null or id in (select id from firsts)"
-    connection.execute(
-        f"""create or replace temp table tuples as
-        select id, member, {", ".join(FIELDS)} from ({derive_query(distinct)})"""
-    )
+    alike = _alike(connection, spare)
     if beside:
         _stand_beside(connection, members[0])
-    _bind(connection, spare)
-    for table in ("standard", "firsts", "placed"):
-        connection.execute(f"drop table {table}")
+    _bind(connection, alike)
+    _place(connection, members)
+    _derive(connection, beside=beside)
     sizes = dict(
         connection.execute("select member, count(*) from tuples group by member").fetchall()
     )
     return [sizes.get(number, 0) for number in range(len(members))]
+
+
+def forget_records(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what `load_records`, or a linkage of cases, made of identities."""
+    made = connection.execute(
+        """select table_name, table_type = 'VIEW' from information_schema.tables
+        where table_name in ('records', 'tuples', 'nodes', 'standard', 'collapsed', 'others')
+        order by table_type = 'VIEW' desc"""
+    ).fetchall()
+    for table, is_view in made:
+        connection.execute(f"drop {'view' if is_view else 'table'} {table}")
+
+
+def record_keys(
+    connection: duckdb.DuckDBPyConnection, members: Sequence[Member]
+) -> tuple[pa.Array, Ints]:
+    """The record key of every row of every member.
+
+    Returns:
+        Keys by the id of a row (Arrow); and the ids, member by member, in the order of the keys.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keys, order, first = [], [], 0
+    for member in members:
+        read = connection.sql(
+            "select record_key, try_cast('0x' || left(record_key, 16) as ubigint) as start "
+            f"from {parquet(member.people.path)}"
+        ).to_arrow_table()
+        # Pseudonyms are numbers; texts take ten times as long to sort.
+        start = read["start"].to_numpy()
+        by_key = np.argsort(start)
+        if read["start"].null_count or (np.diff(start[by_key]) == 0).any():
+            by_key = pc.sort_indices(read["record_key"]).to_numpy().astype(np.int64)
+        keys += read["record_key"].chunks
+        order.append(by_key + first)
+        first += member.people.rows
+    return pa.chunked_array(keys, pa.string()).combine_chunks(), np.concatenate(order)
+
+
+def _alike(connection: duckdb.DuckDBPyConnection, ids: int) -> Ints:
+    """Make `alike` (id, tuple) of `standard`.
+
+    Returns:
+        For every id below `ids` that of the first of its member with the same identifiers.
+    """
+    import numpy as np
+
+    columns = connection.execute(
+        "select id, member, coalesce(content, 0) as content from standard"
+    ).fetchnumpy()
+    every, member = np.asarray(columns["id"]), np.asarray(columns["member"])
+    content = np.asarray(columns["content"])
+    told = np.flatnonzero(content)
+    # The same identifiers in two members are two tuples.
+    content = content[told] + member[told] * np.uint64(_NEXT_MEMBER)
+    order = np.argsort(content)
+    content, found = content[order], every[told][order]
+    start = np.flatnonzero(np.r_[True, content[1:] != content[:-1]][: len(content)])
+    size = np.diff(np.r_[start, len(content)])
+    alike: Ints = np.arange(ids, dtype=np.int32)
+    if len(start):
+        alike[found] = np.repeat(np.minimum.reduceat(found, start), size)
+    register(connection, "alike", {"id": every, "tuple": alike[every]})
+    return alike
+
+
+def _place(connection: duckdb.DuckDBPyConnection, members: Sequence[Member]) -> None:
+    """Make `collapsed` (id, member, tuple) of the records, and `records`, with their keys."""
+    connection.execute(
+        """create or replace temp table collapsed as
+        select id, member, tuple from standard inner join alike using (id) where id = unit"""
+    )
+    keyed, first = [], 0
+    for member in members:
+        source = numbered(member.people.path)
+        keyed.append(f"select ({first} + row)::integer as id, record_key from ({source})")
+        first += member.people.rows
+    connection.execute(
+        f"""create or replace temp view records as
+        select id, member, record_key, tuple
+        from collapsed inner join ({" union all ".join(keyed)}) as keyed using (id)"""
+    )
+
+
+def _derive(connection: duckdb.DuckDBPyConnection, *, beside: bool) -> None:
+    """Make `tuples` of `standard`.
+
+    Rows alike are deleted where they are: it costs a tenth of copying those that stay. What follows
+    from another field is worked out where it is read.
+    """
+    connection.execute("delete from standard where id in (select id from alike where id <> tuple)")
+    fields = ", ".join(f"{DERIVED.get(field, field)} as {field}" for field in FIELDS)
+    source, further = "standard", ""
+    if beside:
+        source = "standard left join others on standard.id = others.tuple"
+        further = ", " + ", ".join(BESIDE_FIELDS)
+    connection.execute(
+        f"create or replace temp view tuples as select id, member, {fields}{further} from {source}"
+    )
 
 
 def _load(
@@ -178,15 +264,21 @@ def _load(
 ) -> int:
     """Add a member's records and their other forms to `standard`; the number of other forms."""
     contract = contracts()[member.people.key.table]
-    if "surname" not in {field for column in contract.columns for field in column.feeds}:
+    fed = {field for column in contract.columns for field in column.feeds}
+    if "surname" not in fed:
         msg = f"Contract {contract.table} feeds no surname (`links_as`): it cannot be linked."
         raise PlatformError(msg)
     person = contract.source_person
     held = name(str(person.content_name)) if person else "null::varchar"
-    source = f"select *, {held} as person from ({numbered(connection, member.people.path)})"
-    people = clean_query(contract.table, source, ("row", "record_key", "person"))
     read = "*" if addresses else f"* replace (null::varchar as {ADDRESS})"
-    connection.execute(f"create or replace temp table people as select {read} from ({people})")
+    source = f"select *, {held} as person from ({numbered(member.people.path)})"
+    cleaned = clean_query(contract.table, source, ("row", "record_key", "person"))
+    people = f"select {read} from ({cleaned})"
+    own = f"({first} + row)::integer"
+    if not member.evidence and "previous_surname" not in fed:
+        _add(connection, number, own, own, people)
+        return 0
+    connection.execute(f"create or replace temp table people as {people}")
     for at, (evidence, version) in enumerate(member.evidence):
         child = contracts()[evidence.table]
         if child.parent != contract.table:
@@ -199,39 +291,44 @@ def _load(
         )
         if evidence.fills:
             _fill(connection, f"evidence_{at}", evidence.fills)
-    kept = ", ".join(CLEANED)
-    connection.execute(
-        f"""insert into standard
-        select {number}::utinyint, ({first} + row)::integer, ({first} + row)::integer,
-            record_key, person, {kept}, {CONTENT} from people"""
-    )
-    forms = [_form("people", "record_key", {"surname": "previous_surname"})]
-    forms += [
+    _add(connection, number, own, own, "from people")
+    forms = [
         _form(f"evidence_{at}", "whose", {field: field for field in evidence.varies})
         for at, (evidence, _) in enumerate(member.evidence)
         if evidence.varies
     ]
-    if "previous_surname" not in {field for each in contract.columns for field in each.feeds}:
-        del forms[0]
+    if "previous_surname" in fed:
+        forms.append(_form("people", "record_key", {"surname": "previous_surname"}))
     if not forms:
         return 0
+    kept = ", ".join(CLEANED)
     connection.execute(
         f"""create or replace temp table forms as
         select *, row_number() over (order by row, {kept}) - 1 as form
         from (
-            select distinct row, record_key, person, {kept}
-            from ({" union all by name ".join(forms)}))"""
+            select distinct row, person, {kept} from ({" union all by name ".join(forms)}))"""
     )
-    connection.execute(
-        f"""insert into standard
-        select {number}::utinyint, ({first} + row)::integer, ({spare} + form)::integer,
-            record_key, person, {kept}, {CONTENT} from forms"""
-    )
+    _add(connection, number, own, f"({spare} + form)::integer", "from forms")
     return int(connection.execute("select count(*) from forms").fetchall()[0][0])
 
 
+def _add(
+    connection: duckdb.DuckDBPyConnection, number: int, unit: str, id_: str, source: str
+) -> None:
+    """Add cleaned rows to `standard`; the first ones make it, which all cores do together."""
+    there = connection.execute(
+        "select count(*) from information_schema.tables where table_name = 'standard'"
+    ).fetchall()[0][0]
+    connection.execute(
+        f"""{"insert into standard" if there else "create temp table standard as"}
+        select {number}::utinyint as member, {unit} as unit, {id_} as id, person,
+            {", ".join(CLEANED)}, {FULL_FORM}, {CONTENT} as content
+        from ({full_form_query(source)})"""
+    )
+
+
 def _stand_beside(connection: duckdb.DuckDBPyConnection, member: Member) -> None:
-    """Give `tuples` the `BESIDE_FIELDS`.
+    """Make `others` (tuple, `BESIDE_FIELDS`).
 
     Raises:
         PlatformError: the settings do not say who stands beside whom.
@@ -243,7 +340,7 @@ def _stand_beside(connection: duckdb.DuckDBPyConnection, member: Member) -> None
     case, person = name(f"{contract.parent}_key"), name(str(contract.source_person.content_name))
     beside, kin, cases = BESIDE_FIELDS
     connection.execute(
-        f"""create or replace temp table tuples as
+        f"""create or replace temp table others as
         with roles as (
             select distinct {case} as held_in, {person} as person
             from {parquet(member.beside.path)}),
@@ -251,19 +348,16 @@ def _stand_beside(connection: duckdb.DuckDBPyConnection, member: Member) -> None
             select tuple, held_in, roles.person, surname,
                 case when surname is not null and forename1 is not null
                     then hash(surname, forename1) end as known_as
-            from placed inner join standard using (id)
-                inner join roles on placed.person = roles.person),
-        others as (
-            select own.tuple, list(distinct other.known_as) as {beside},
-                coalesce(list(distinct other.known_as) filter (own.surname = other.surname), [])
-                    as {kin},
-                list(distinct hash(own.held_in)) as {cases}
-            from parts as own inner join parts as other
-                on own.held_in = other.held_in and own.person <> other.person
-            where other.known_as is not null
-            group by own.tuple)
-        select tuples.*, {beside}, {kin}, {cases}
-        from tuples left join others on tuples.id = others.tuple"""
+            from standard inner join alike using (id)
+                inner join roles on standard.person = roles.person)
+        select own.tuple, list(distinct other.known_as) as {beside},
+            coalesce(list(distinct other.known_as) filter (own.surname = other.surname), [])
+                as {kin},
+            list(distinct hash(own.held_in)) as {cases}
+        from parts as own inner join parts as other
+            on own.held_in = other.held_in and own.person <> other.person
+        where other.known_as is not null
+        group by own.tuple"""
     )
 
 
@@ -298,46 +392,39 @@ def _form(table: str, whose: str, fields: dict[str, str]) -> str:
         for field, stated in fields.items()
     )
     kept = ", ".join(f"people.{field}" for field in CLEANED if field not in fields)
-    return f"""select people.row, people.record_key, people.person, {replaced}, {kept}
+    return f"""select people.row, people.person, {replaced}, {kept}
         from {table} as form inner join people on form.{whose} = people.record_key
         where {differs}"""
 
 
-def _bind(connection: duckdb.DuckDBPyConnection, ids: int) -> None:
-    """Make `nodes` of what `placed` says is one person's."""
+def _bind(connection: duckdb.DuckDBPyConnection, alike: Ints) -> None:
+    """Make `nodes` of what `standard` says is one person's."""
     import numpy as np
-    import pyarrow as pa
 
-    bonds = connection.execute(
-        """select record.tuple as one, form.tuple as other
-        from placed as form inner join placed as record on record.id = form.unit
-        where form.id <> form.unit
-        union all
-        select tuple, first_value(tuple) over (partition by member, person order by id)
-        from placed where id = unit and person is not null"""
+    forms = connection.execute("select id, unit from standard where id <> unit").fetchnumpy()
+    held = connection.execute(
+        """select id, min(id) over (partition by member, person) as first
+        from standard where id = unit and person is not null"""
     ).fetchnumpy()
-    labels: Ints = np.arange(ids, dtype=np.int64)
-    if len(bonds["one"]):
-        labels = joined(labels, np.asarray(bonds["one"]), np.asarray(bonds["other"]))
-    bound = np.flatnonzero(labels != np.arange(ids))
-    found = pa.table({"id": bound.astype(np.int32), "node": labels[bound].astype(np.int32)})
-    connection.register("found", found)
-    connection.execute("create or replace temp table nodes as select * from found")
-    connection.unregister("found")
+    labels: Ints = np.arange(len(alike), dtype=np.int64)
+    if len(forms["id"]) or len(held["id"]):
+        one = np.concatenate([forms["id"], held["id"]])
+        other = np.concatenate([forms["unit"], held["first"]])
+        labels = joined(labels, alike[one], alike[other])
+    bound = np.flatnonzero(labels != np.arange(len(alike)))
+    register(connection, "nodes", {"id": bound.astype(np.int32), "node": labels[bound]})
 
 
-def numbered(connection: duckdb.DuckDBPyConnection, file: Path) -> str:
-    """SQL for a file's rows, numbered in the order of their keys."""
-    rows = f"read_parquet({text(file)}, file_row_number = true)"
-    disordered = connection.execute(
-        "select count(*) from (select record_key < lag(record_key) over () as falls "
-        f"from {rows}) where falls"
-    ).fetchall()
-    if disordered[0][0]:
-        # Numbers are joined: a window over whole rows would sort all that is in them.
-        return (
-            f"select supplied.*, place.row from {rows} as supplied inner join ("
-            "select file_row_number, row_number() over (order by record_key) - 1 as row "
-            f"from {rows}) as place using (file_row_number)"
-        )
+def numbered(file: Path) -> str:
+    """SQL for a file's rows with their numbers, `row`, as they stand in it."""
+    rows = f"read_parquet({text(file)}, file_row_number = true, hive_partitioning = false)"
     return f"select *, file_row_number as row from {rows}"
+
+
+def numbered_by_key(file: Path) -> str:
+    """SQL for a file's rows, numbered in the order of their keys."""
+    # Numbers are joined: a window over whole rows would sort all that is in them.
+    rows = f"read_parquet({text(file)}, file_row_number = true, hive_partitioning = false)"
+    return f"""select supplied.*, place.row from {rows} as supplied inner join (
+            select file_row_number, row_number() over (order by record_key) - 1 as row
+            from {rows}) as place using (file_row_number)"""

@@ -39,8 +39,10 @@ ADDRESS = "address"
 """The field that only linkages which compare on it pay for: building and thoroughfare, which people
 write in so many ways that of two records alike in all else it says nothing new."""
 
-_DERIVED = {
-    "forename_full": "coalesce(nicknames.long, forename1)",
+FULL_FORM = "forename_full"
+"""The forename a short form stands for, or the forename itself."""
+
+DERIVED = {
     "dob_default": "month(dob) = 1 and day(dob) = 1",
     "birth_year": "year(dob)::smallint",
     "birth_month": "month(dob)::smallint",
@@ -48,7 +50,9 @@ _DERIVED = {
     "sector": "left(postcode, length(postcode) - 2)",
     "outcode": "left(postcode, length(postcode) - 3)",
 }
-FIELDS = (*CLEANED, *_DERIVED)
+"""What follows from one cleaned field, as SQL: cheaper made again than kept."""
+
+FIELDS = (*CLEANED, FULL_FORM, *DERIVED)
 """Columns of a standard record after its key."""
 
 BESIDE = "beside"
@@ -114,6 +118,9 @@ _SOUNDS = "012301202245501262301202"
 """Soundex: letters that sound alike have one digit, vowels 0; H and W are not heard."""
 _PNC_SERIALS = 10_000_000
 _CRO_SERIALS = 1_000_000
+_USUAL_PNC = "[0-9]{4}/[0-9]{7}[A-Z]"
+_USUAL_CRO = "[0-9]{1,6}/[0-9]{2}[A-Z]"
+_USUAL_POSTCODE = "[A-Z]{1,2}[0-9][A-Z0-9]? ?[0-9][A-Z]{2}"
 _SF_FILE = 10_000_000_000
 """Added to the number of a CRO of the small files (`SFyy/n`), which count apart."""
 
@@ -128,7 +135,8 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     these numbers are never older than living memory.
     """
     cut_off = edition_of(edition).cut_off
-    junk = ", ".join(text(each) for each in _JUNK_NAMES)
+    # A list this long in `in (…)` becomes a join, which carries the whole row along for each name.
+    junk = ", ".join(f"{text(each)}: true" for each in ("", *_JUNK_NAMES))
     dobs = ", ".join(f"date {text(each)}" for each in _JUNK_DOBS)
     pncs = ", ".join(str(each) for each in _JUNK_PNC)
     # Most names are plain capitals: the fast branch spares them the regular expressions.
@@ -141,7 +149,7 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
                 '[^A-Z]+', ' ', 'g'),
                 '\\bMC ([A-Z])', 'MC\\1', 'g'));
         create or replace temp macro known_name(x) as
-            case when x in ('', {junk}) then null else x end;
+            case when map_contains(map {{{junk}}}, x) then null else x end;
         create or replace temp macro std_name(x) as known_name(
             case when regexp_full_match(x, '[A-Z]+') then x else rewritten_name(x) end);
         create or replace temp macro std_dob(x) as
@@ -165,9 +173,11 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
         create or replace temp macro std_address(x) as
             case when regexp_matches(x, '[0-9]') and not contains(x, '@') then
                 trim(regexp_replace(upper(x), '[^A-Z0-9]+', ' ', 'g')) end;
+        create or replace temp macro settled(x) as
+            case when not starts_with(x, 'NF1') and not starts_with(x, 'ZZ99') then x end;
         create or replace temp macro std_postcode(x) as
             case when regexp_full_match(x, '[A-Z]{{1,2}}[0-9][A-Z0-9]?[0-9][A-Z]{{2}}')
-                and left(x, 3) <> 'NF1' and left(x, 4) <> 'ZZ99' then x end;
+                then settled(x) end;
         -- A cast alone would also read a sign or an exponent.
         create or replace temp macro whole(x) as
             case when not contains(x, 'E') then try_cast(x as bigint) end;
@@ -191,16 +201,19 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
                 then parts({_SF_FILE}, substr(x, 3, 2), substr(x, 6, length(x) - 6), right(x, 1))
             when substr(x, length(x) - 3, 1) = '/'
                 then parts(0, left(right(x, 3), 2), left(x, length(x) - 4), right(x, 1)) end;
-        create or replace temp macro canonical_pnc(p) as case
-            when p.serial between 1 and {_PNC_SERIALS - 1}
-                and full_year(p.year) between 1900 and {cut_off.year}
-                and check_letter((p.year % 100) * {_PNC_SERIALS} + p.serial) = p.letter
-                and full_year(p.year) * {_PNC_SERIALS} + p.serial not in ({pncs})
-            then full_year(p.year) * {_PNC_SERIALS} + p.serial end;
-        create or replace temp macro canonical_cro(p) as case
-            when p.serial between 1 and {_CRO_SERIALS - 1} and p.year between 0 and 99
-                and check_letter(p.year * {_CRO_SERIALS} + p.serial) = p.letter
-            then p.file + full_year(p.year) * {_CRO_SERIALS} + p.serial end"""
+        create or replace temp macro checked_pnc(year, serial, letter) as case
+            when serial between 1 and {_PNC_SERIALS - 1}
+                and full_year(year) between 1900 and {cut_off.year}
+                and check_letter((year % 100) * {_PNC_SERIALS} + serial) = letter
+                and full_year(year) * {_PNC_SERIALS} + serial not in ({pncs})
+            then full_year(year) * {_PNC_SERIALS} + serial end;
+        create or replace temp macro checked_cro(file, year, serial, letter) as case
+            when serial between 1 and {_CRO_SERIALS - 1} and year between 0 and 99
+                and check_letter(year * {_CRO_SERIALS} + serial) = letter
+            then file + full_year(year) * {_CRO_SERIALS} + serial end;
+        create or replace temp macro canonical_pnc(p) as checked_pnc(p.year, p.serial, p.letter);
+        create or replace temp macro canonical_cro(p) as
+            checked_cro(p.file, p.year, p.serial, p.letter)"""
     connection.execute(macros)
     connection.execute(
         "create or replace temp table nicknames as select short, long "
@@ -211,7 +224,9 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
 def clean_query(table: str, source: str, beside: Sequence[str] = ("row", "record_key")) -> str:
     """SQL for the people of an `identities` table: columns beside, `CLEANED`, `previous_surname`.
 
-    Organisations are left out: the linkage is of people. `define_macros` has to have run.
+    Organisations are left out: the linkage is of people. `define_macros` has to have run. What is
+    written in the usual way is told by one look and read by position; the macros that read any way
+    of writing cost four times as much.
 
     Args:
         table: name of the contract.
@@ -251,30 +266,60 @@ def clean_query(table: str, source: str, beside: Sequence[str] = ("row", "record
         listed = ", ".join(text(code) for code in organisations) or "null"
         people = f"not coalesce({supplied('entity_type')} in ({listed}), false)"
     return f"""
-        with cleaned as (
+        with supplied as (
             select
-                {kept}std_name({supplied("forename1")}) as given,
-                coalesce(std_name({supplied("forename2")}), std_name({supplied("forename3")}))
-                    as middle,
-                std_name({supplied("surname")}) as surname,
-                std_name({supplied("previous_surname")}) as previous_surname,
-                std_dob({supplied("date_of_birth", "date")}) as dob,
+                {kept}{supplied("forename1")} as given,
+                {supplied("forename2")} as second,
+                {supplied("forename3")} as third,
+                {supplied("surname")} as surname,
+                {supplied("previous_surname")} as previous_surname,
+                {supplied("date_of_birth", "date")} as dob,
                 {sex} as sex,
-                compact(replace({supplied("postcode")}, ' ', '')) as postcode,
-                std_address({supplied("address")}) as address,
-                pnc_parts(compact({supplied("pnc")})) as pnc,
-                cro_parts(compact({supplied("cro")})) as cro,
-                std_noms(compact({supplied("noms")})) as noms,
-                std_crn(compact({supplied("crn")})) as crn
+                {supplied("postcode")} as postcode,
+                {supplied("address")} as address,
+                {supplied("pnc")} as pnc,
+                {supplied("cro")} as cro,
+                {supplied("noms")} as noms,
+                {supplied("crn")} as crn
             from ({source})
             where {people}
+        ),
+        cleaned as (
+            select
+                {kept}std_name(given) as given,
+                coalesce(std_name(second), std_name(third)) as middle,
+                std_name(surname) as surname,
+                std_name(previous_surname) as previous_surname,
+                std_dob(dob) as dob,
+                sex,
+                replace(postcode, ' ', '') as postcode,
+                regexp_full_match(postcode, {text(_USUAL_POSTCODE)}) as has_usual_postcode,
+                std_address(address) as address,
+                regexp_full_match(pnc, {text(_USUAL_PNC)}) as has_usual_pnc,
+                try_cast(left(pnc, 4) as bigint) as pnc_year,
+                try_cast(substr(pnc, 6, 7) as bigint) as pnc_serial,
+                right(pnc, 1) as pnc_letter,
+                case when not regexp_full_match(pnc, {text(_USUAL_PNC)})
+                    then pnc_parts(compact(pnc)) end as pnc,
+                regexp_full_match(cro, {text(_USUAL_CRO)}) as has_usual_cro,
+                try_cast(substr(cro, length(cro) - 2, 2) as bigint) as cro_year,
+                try_cast(left(cro, length(cro) - 4) as bigint) as cro_serial,
+                right(cro, 1) as cro_letter,
+                case when not regexp_full_match(cro, {text(_USUAL_CRO)})
+                    then cro_parts(compact(cro)) end as cro,
+                std_noms(compact(noms)) as noms,
+                std_crn(compact(crn)) as crn
+            from supplied
         ),
         split as (
             select
                 {kept}surname, previous_surname, dob, sex, address, noms, crn,
-                std_postcode(postcode) as postcode,
-                canonical_pnc(pnc) as pnc,
-                canonical_cro(cro) as cro,
+                case when has_usual_postcode then settled(postcode)
+                    else std_postcode(compact(postcode)) end as postcode,
+                case when has_usual_pnc then checked_pnc(pnc_year, pnc_serial, pnc_letter)
+                    else canonical_pnc(pnc) end as pnc,
+                case when has_usual_cro then checked_cro(0, cro_year, cro_serial, cro_letter)
+                    else canonical_cro(cro) end as cro,
                 case when contains(given, ' ') then split_part(given, ' ', 1) else given end
                     as forename1,
                 -- A second forename typed into the first field is a middle name.
@@ -286,12 +331,17 @@ def clean_query(table: str, source: str, beside: Sequence[str] = ("row", "record
         select * from split"""
 
 
+def full_form_query(source: str) -> str:
+    """SQL for the rows of a source that has `CLEANED`, with `FULL_FORM` beside its columns."""
+    return f"""
+        select source.*, coalesce(nicknames.long, forename1) as {FULL_FORM}
+        from ({source}) as source left join nicknames on nicknames.short = source.forename1"""
+
+
 def derive_query(source: str) -> str:
     """SQL for `FIELDS` of the rows of a source that has `CLEANED`, beside its other columns."""
-    derived = ", ".join(f"{sql} as {field}" for field, sql in _DERIVED.items())
-    return f"""
-        select source.*, {derived}
-        from ({source}) as source left join nicknames on nicknames.short = source.forename1"""
+    derived = ", ".join(f"{sql} as {field}" for field, sql in DERIVED.items())
+    return f"select *, {derived} from ({full_form_query(source)})"
 
 
 def _meanings(codes: str | None, columns: tuple[str, ...]) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 
 from datafirst_platform.editions import EDITIONS
-from datafirst_platform.engine import connect, name, text
+from datafirst_platform.engine import arrays, connect, name, register, text
 from datafirst_platform.linkage.blocking import block, key_sql
 from datafirst_platform.linkage.clusters import HUNDREDTHS, Guard, Pairs, clusters
 from datafirst_platform.linkage.evaluation import measure_pairs
@@ -34,7 +34,7 @@ from datafirst_platform.linkage.models import (
     trained_model,
     typical_m,
 )
-from datafirst_platform.linkage.scoring import arrays, register, thresholds_of
+from datafirst_platform.linkage.scoring import thresholds_of
 from datafirst_platform.linkage.standardise import CLEANED, FIELDS, define_macros, derive_query
 from datafirst_platform.linkage.training import (
     Comparisons,
