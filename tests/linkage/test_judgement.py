@@ -10,13 +10,16 @@ from itertools import chain
 from math import log2
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
-from made_identities import EDITION
+from made_identities import EDITION, cro
 
 from datafirst_platform.engine import text
 from datafirst_platform.linkage.blocking import block
+from datafirst_platform.linkage.clusters import Guard, Likelihood, Pairs, clusters
+from datafirst_platform.linkage.linking import prepare
 from datafirst_platform.linkage.models import (
     LIBRARY,
     TrainingSession,
@@ -25,7 +28,7 @@ from datafirst_platform.linkage.models import (
     linkage_model,
     splink_settings,
 )
-from datafirst_platform.linkage.scoring import splink_linker
+from datafirst_platform.linkage.scoring import splink_linker, thresholds_of
 from datafirst_platform.linkage.standardise import CLEANED, define_macros, derive_query
 from datafirst_platform.linkage.training import estimate_m, estimate_u
 
@@ -701,6 +704,57 @@ FOUND = [
           {"person_low": "A", "left_on": BORN, "first_hearing_date": BORN}, "mags_crown_cases"),
 ]  # fmt: skip
 
+# Rule, who the second record of its example would be, and that record then: of no use to score.
+STRANGERS = [
+    ("surname_dob", "of another surname", {"surname": "OKAFOR"}),
+    ("surname_dob", "called otherwise", {"forename1": "MARK"}),
+    ("surname_dob", "born on another day", {"dob": JANUARY}),
+    ("names_dob", "with one name in common", {"surname": "OKAFOR"}),
+    ("names_dob", "with the other name in common", {"forename1": "WINIFRED"}),
+    ("names_dob", "born on another day", {"dob": JANUARY}),
+    ("forename_dob_place", "called otherwise", {"forename1": "MARK"}),
+    ("forename_dob_place", "born on another day", {"dob": JANUARY}),
+    ("forename_dob_place", "of one forename and day, in another town", {"postcode": "LS62AB"}),
+    ("dob_postcode", "born on another day", {"dob": JANUARY}),
+    ("dob_postcode", "born on one day, round the corner", {"postcode": "TR113ZZ"}),
+    ("names_postcode", "of another surname", {"surname": "OKAFOR"}),
+    ("names_postcode", "called otherwise", {"forename1": "MARK"}),
+    ("names_postcode", "a namesake across the town", {"postcode": "TR119ZZ"}),
+    ("names_birth_month", "of another surname", {"surname": "OKAFOR"}),
+    ("names_birth_month", "called otherwise", {"forename1": "MARK"}),
+    ("names_birth_month", "born in another year", {"dob": date(1980, 11, 28)}),
+    ("names_birth_month", "born in another month", {"dob": date(1979, 10, 28)}),
+    ("names_birth_day", "of another surname", {"surname": "OKAFOR"}),
+    ("names_birth_day", "called otherwise", {"forename1": "MARK"}),
+    ("names_birth_day", "born in another year", {"dob": date(1980, 10, 23)}),
+    ("names_birth_day", "born on another day", {"dob": date(1979, 10, 22)}),
+    ("names_birthday", "of another surname", {"surname": "OKAFOR"}),
+    ("names_birthday", "called otherwise", {"forename1": "MARK"}),
+    ("names_birthday", "born in another month", {"dob": date(1997, 10, 23)}),
+    ("names_birthday", "born on another day", {"dob": date(1997, 11, 22)}),
+    ("forename_address", "somebody else of the house", {"forename1": "MARK"}),
+    ("forename_address", "of one initial, elsewhere", {"address": "3 THE CLOSE"}),
+    ("forename_postcode", "a neighbour", {"forename1": "MARK"}),
+    ("forename_postcode", "of one initial, round the corner", {"postcode": "TR113ZZ"}),
+    ("names_area", "with one name in common", {"surname": "OKAFOR"}),
+    ("names_area", "with the other name in common", {"forename1": "WINIFRED"}),
+    ("names_area", "a namesake in another town", {"postcode": "LS62AB"}),
+    ("names_rare", "of another surname", {"surname": "OKAFOR"}),
+    ("names_rare", "called otherwise", {"forename1": "MARK"}),
+    ("beside_surname", "of another surname", {"surname": "OKAFOR"}),
+    ("beside_surname", "called otherwise", {"forename1": "MARK"}),
+    ("beside_surname", "of one name, beside others", {"beside": ["PETER"]}),
+    ("beside_forename", "a brother", {"forename1": "MARK"}),
+    ("beside_forename", "of one forename, beside others", {"beside": ["PETER"]}),
+    ("beside_dob", "a brother", {"dob": JANUARY}),
+    ("beside_dob", "born on one day, beside others", {"beside": ["PETER"]}),
+    ("case_person_left", "another defendant", {"person_low": "B"}),
+    ("case_person_left", "another case of the person", {"left_on": JANUARY}),
+    ("case_person_heard", "another defendant", {"person_low": "B"}),
+    ("case_person_heard", "another case of the person", {"first_hearing_date": JANUARY}),
+]
+EXAMPLE_OF = {each.rule: each for each in reversed(FOUND)}
+
 SEARCHED = [
     pytest.param(dataset, each, id=f"{dataset}: {each.rule}, {each.why}")
     for each in FOUND
@@ -727,24 +781,31 @@ def test_a_pair_is_found_and_by_no_other_rule(engine, dataset, example):
     assert not is_found(engine, others, members, example)
 
 
-@pytest.mark.parametrize(
-    "example", {each.rule: each for each in FOUND}.values(), ids=lambda e: e.rule
-)
+def rule_of(example):
+    """The rule of an example, as the first of its linkages has it."""
+    rules = linkage_model(example.where.split()[0]).blocking
+    return next(rule for rule in rules if rule.name == example.rule)
+
+
+@pytest.mark.parametrize("example", EXAMPLE_OF.values(), ids=lambda example: example.rule)
 def test_a_crowded_block_pairs_nobody(engine, example):
-    rules = [
-        rule
-        for dataset in example.where.split()
-        for rule in linkage_model(dataset).blocking
-        if rule.name == example.rule
-    ]
-    assert rules
     for size, pairs in (
         (example.ceiling, example.ceiling * (example.ceiling - 1) // 2),
         (example.ceiling + 1, 0),
     ):
         make_tuples(engine, [example.one] * size)
-        found, _ = block(engine, rules[:1], 1)
+        found, _ = block(engine, [rule_of(example)], 1)
         assert found[example.rule] == pairs
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [pytest.param(name, change, id=f"{name}: {who}") for name, who, change in STRANGERS],
+)
+def test_strangers_are_not_scored(engine, name, change):
+    example = EXAMPLE_OF[name]
+    somebody = dataclasses.replace(example, other={**example.other, **change})
+    assert not is_found(engine, [rule_of(example)], 1, somebody)
 
 
 def test_every_rule_of_every_linkage_has_a_pair_that_it_alone_finds():
@@ -754,3 +815,161 @@ def test_every_rule_of_every_linkage_has_a_pair_that_it_alone_finds():
     library = yaml.safe_load((LIBRARY / "blocking.yaml").read_text())
     assert library.keys() == {each.rule for each in FOUND}
     assert all(rule["reason"] for rule in library.values())
+    for name, rule in library.items():
+        ways = sum(each[0] == name for each in STRANGERS)
+        assert ways == (len(rule["agree_on"]) if len(rule["agree_on"]) > 1 else 0), name
+
+
+# Other forms of a person: what a source tells beside the record itself.
+
+PERSON, TOLD = f"{0:032x}", f"{1:032x}"
+KNOWN_AS = {
+    "probation": {"first_name": "ROWAN", "second_name": "REX", "surname": "TREVANION",
+                  "date_of_birth": BORN, "gender": "M"},
+    "pnc": {"forename1": "ROWAN", "forename2": "REX", "surname": "TREVANION",
+            "date_of_birth": BORN, "sex": "M", "postcode": "TR11 3AB"},
+    "prison": {"first_name": "ROWAN", "middle_name": "REX", "last_name": "TREVANION",
+               "birth_date": BORN, "sex_code": "M", "offender_id_display": "A1234BC",
+               "root_offender_key": PERSON},
+    "npd": {"forename": "ROWAN", "middle_name": "REX", "surname": "TREVANION",
+            "date_of_birth": BORN, "gender": "M", "postcode": "TR11 3AB",
+            "pupil_matching_ref_key": PERSON},
+}  # fmt: skip
+OWN = {"surname": "TREVANION", "forename1": "ROWAN", "middle_first": "REX", "dob": BORN}
+PNC, CRO = "2003/0062845E", cro(764773, 8)
+LIVES = {"postcode": "TR11 3AB"}
+
+# Linkage, table, what its rows say, and the form of the person that follows from them.
+FORM_OF = [
+    ("an alias by forename", "probation", "delius_aliases", [{"first_name": "MARK"}],
+     {**OWN, "forename1": "MARK"}),
+    ("an alias by middle name", "probation", "delius_aliases", [{"second_name": "IDRIS"}],
+     {**OWN, "middle_first": "IDRIS"}),
+    ("an alias by surname", "probation", "delius_aliases", [{"surname": "OKAFOR"}],
+     {**OWN, "surname": "OKAFOR"}),
+    ("another date of birth given", "probation", "delius_aliases", [{"date_of_birth": JANUARY}],
+     {**OWN, "dob": JANUARY}),
+    ("another sex stated", "probation", "delius_aliases", [{"gender": "F"}],
+     {**OWN, "sex": "female"}),
+    ("an alias by all of them", "probation", "delius_aliases",
+     [{"first_name": "MARK", "surname": "OKAFOR", "date_of_birth": JANUARY}],
+     {**OWN, "forename1": "MARK", "surname": "OKAFOR", "dob": JANUARY}),
+    ("where somebody lives", "probation", "delius_addresses", [LIVES],
+     {**OWN, "postcode": "TR113AB"}),
+    ("a former address", "probation", "delius_addresses", [{"postcode": "AL1 3AB"}, LIVES],
+     {**OWN, "postcode": "TR113AB"}),
+    ("a present address", "probation", "delius_addresses", [{"postcode": "AL1 3AB"}, LIVES],
+     {**OWN, "postcode": "AL13AB"}),
+    ("a surname given at another arrest", "pnc", "pnc_aliases", [{"surname": "OKAFOR"}],
+     {**OWN, "surname": "OKAFOR", "postcode": "TR113AB"}),
+    ("a forename given at another arrest", "pnc", "pnc_aliases", [{"forename1": "MARK"}],
+     {**OWN, "forename1": "MARK", "postcode": "TR113AB"}),
+    ("a date of birth given at another arrest", "pnc", "pnc_aliases", [{"date_of_birth": JANUARY}],
+     {**OWN, "dob": JANUARY, "postcode": "TR113AB"}),
+    ("a PNC in the table of numbers", "prison", "nomis_identifiers",
+     [{"identifier_type": "PNC", "identifier": PNC}], {**OWN, "pnc": 20030062845}),
+    ("a CRO in the table of numbers", "prison", "nomis_identifiers",
+     [{"identifier_type": "CRO", "identifier": CRO}], {**OWN, "cro": 2008764773}),
+    ("a prison number since merged", "prison", "nomis_identifiers",
+     [{"identifier_type": "MERGED", "identifier": "A9876BC"}], {**OWN, "noms": "A9876BC"}),
+    ("a surname before marriage", "probation", None, [{"previous_surname": "OKAFOR"}],
+     {**OWN, "surname": "OKAFOR"}),
+    ("a surname before a mother's marriage", "npd", None, [{"former_surname": "OKAFOR"}],
+     {**OWN, "surname": "OKAFOR", "postcode": "TR113AB"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("dataset", "table", "says", "form"),
+    [pytest.param(*line[1:], id=f"{line[1]}: {line[0]}") for line in FORM_OF],
+)
+def test_a_form_of_a_person_is_compared_like_the_record_itself(
+    settings, publish_identities, engine, dataset, table, says, form
+):
+    model = linkage_model(dataset)
+    people = model.members[0]
+    own = {"record_key": PERSON, **KNOWN_AS[dataset], **(says[0] if table is None else {})}
+    publish_identities(people, [own])
+    for evidence in model.evidence:
+        rows = says if evidence.table == table else []
+        publish_identities(evidence.table, [{f"{people}_key": PERSON, **row} for row in rows])
+    prepare(settings, engine, EDITION, model)
+    listed = engine.execute(
+        f"""select {", ".join(form)} from tuples left join nodes using (id)
+        where coalesce(node, id) = (select tuple from records)"""
+    ).fetchall()
+    assert tuple(form.values()) in listed
+
+
+def test_every_field_that_evidence_adds_has_an_example():
+    used = {
+        (dataset, evidence.table, field)
+        for dataset in datasets("within")
+        for evidence in linkage_model(dataset).evidence
+        for field in (*evidence.fills, *evidence.varies)
+    }
+    plain = {
+        "probation": OWN,
+        "pnc": {**OWN, "postcode": "TR113AB"},
+        "prison": {**OWN, "noms": "A1234BC"},
+    }
+    shown = {
+        (dataset, table, field)
+        for _, dataset, table, _, form in FORM_OF
+        for field, value in form.items()
+        if table and value != plain[dataset].get(field)
+    }
+    assert used == shown
+
+
+# Clusters that are unlikely to be one person.
+
+OF_PEOPLE = (*datasets("within"), *datasets("across"))
+MOST = dict.fromkeys(OF_PEOPLE, 60) | {"cross_justice": 120, "pupils_offenders": 120}
+"""Spellings and addresses of one person, at most; of several registers twice as many."""
+RAISED = 600
+"""What a link has to weigh beyond the threshold, in hundredths, to stand nevertheless."""
+MAN, WOMAN = 1, 2
+TOGETHER = [
+    ("records of one man and his misspelt year", [(MAN, 1950), (MAN, 1980)], True),
+    ("a father and his son of one name", [(MAN, 1950), (MAN, 1981)], False),
+    ("somebody whose sex was mistyped", [(MAN, 1980), (WOMAN, 1985)], True),
+    ("a brother and a sister", [(MAN, 1980), (WOMAN, 1986)], False),
+    ("a person and a record that tells neither", [(MAN, 1950), (0, 0)], True),
+]
+
+
+def first_cluster(model, told, weight):
+    """How many of a chain of records are in the cluster of the first."""
+    places = np.arange(len(told))
+    sex, year = np.array(told).T
+    guard = Guard(
+        np.zeros(len(told), dtype=np.int64),
+        np.array([], dtype=np.int64),
+        np.array([], dtype=np.int64),
+        likelihood=Likelihood(model.unlikely, sex.astype(np.uint8), year.astype(np.int16)),
+    )
+    links = Pairs(places[:-1], places[1:], np.full(len(told) - 1, weight))
+    high, *_ = clusters(links, thresholds_of(model), guard)
+    return int((high == 0).sum())
+
+
+@pytest.mark.parametrize("dataset", OF_PEOPLE)
+@pytest.mark.parametrize(
+    ("told", "one"), [line[1:] for line in TOGETHER], ids=[line[0] for line in TOGETHER]
+)
+def test_an_unlikely_person_takes_a_stronger_link(dataset, told, one):
+    model = linkage_model(dataset)
+    threshold = thresholds_of(model)[0]
+    assert first_cluster(model, told, threshold) == (2 if one else 1)
+    assert first_cluster(model, told, threshold + RAISED - 1) == (2 if one else 1)
+    assert first_cluster(model, told, threshold + RAISED) == 2
+
+
+@pytest.mark.parametrize("dataset", OF_PEOPLE)
+def test_an_unlikely_number_of_records_takes_stronger_links(dataset):
+    model = linkage_model(dataset)
+    threshold, most = thresholds_of(model)[0], MOST[dataset]
+    assert first_cluster(model, [(MAN, 1950)] * most, threshold) == most
+    assert first_cluster(model, [(MAN, 1950)] * (most + 1), threshold) < most + 1
+    assert first_cluster(model, [(MAN, 1950)] * (most + 1), threshold + RAISED) == most + 1
