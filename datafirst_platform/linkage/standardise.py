@@ -85,6 +85,8 @@ TOLD_TOGETHER = {
 """Key parts that are of one form of a person: a name is not put together of two, a postcode may be
 of another year than the name."""
 
+# What clerks enter where a form wants a name and they have none, or a child is not named yet: as a
+# name it would make one person of everybody it stands for.
 _JUNK_NAMES = (
     "NOT ENTERED",
     "BABY",
@@ -105,6 +107,7 @@ _JUNK_NAMES = (
 )
 # MoJ's public cleaning code treats these as placeholders, whoever carries them.
 _JUNK_PNC = (19330993399, 20330993399, 20030993399, 19990339933)
+# Days on which spreadsheets and computers begin to count: what they hold for no date at all.
 _JUNK_DOBS = ("1900-01-01", "1970-01-01")
 _EARLIEST_DOB = "1900-01-02"
 _CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
@@ -135,7 +138,7 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     macros = f"""
         create or replace temp macro rewritten_name(x) as trim(regexp_replace(regexp_replace(
             regexp_replace(regexp_replace(
-                translate(upper(strip_accents(x)), 'ØŁĐÞÆŒ', 'OLDTAO'),
+                translate(upper(strip_accents(x)), 'ØŁĐÐÞÆŒẞß', 'OLDDTAOSS'),
                 '^\\s*((MIG_ERROR|NO_SHOW|DUPLICATE)_)+', ''),
                 '[''’‘`´.]', '', 'g'),
                 '[^A-Z]+', ' ', 'g'),
@@ -165,6 +168,7 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
         create or replace temp macro std_address(x) as
             case when regexp_matches(x, '[0-9]') and not contains(x, '@') then
                 trim(regexp_replace(upper(x), '[^A-Z0-9]+', ' ', 'g')) end;
+        -- NF1 stands for no fixed abode, ZZ99 for none in the country: nobody lives there together.
         create or replace temp macro std_postcode(x) as
             case when regexp_full_match(x, '[A-Z]{{1,2}}[0-9][A-Z0-9]?[0-9][A-Z]{{2}}')
                 and left(x, 3) <> 'NF1' and left(x, 4) <> 'ZZ99' then x end;

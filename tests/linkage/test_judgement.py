@@ -227,6 +227,7 @@ FALLS_ON = {
         ("twins", "Twins", TWIN, {**TWIN, "forename1": "RHIAN"}),
         ("twins with numbers of their own", "Twins",
          {**TWIN, "pnc": 1, "cro": 2}, {**TWIN, "forename1": "RHIAN", "pnc": 3, "cro": 4}),
+        ("twins, one of a short name", "Twins", TWIN, {**TWIN, "forename1": "JO"}),
         ("one PNC: a false name", "Missing",
          {**TWIN, "pnc": 1}, {**TWIN, "forename1": "RHIAN", "pnc": 1}),
         ("one CRO: a false name", "Missing",
@@ -269,6 +270,7 @@ FALLS_ON = {
     ],
     "kin": [
         ("siblings with their mother", "Kin", CHILD, SIBLING),
+        ("siblings, one of a short name", "Kin", CHILD, {**SIBLING, "forename1": "JO"}),
         ("two parties of one case, however alike", "Kin", CHILD, {**CHILD, "beside": ["PETER"]}),
         ("nobody in common", "Missing", CHILD, {**SIBLING, "beside": ["PETER"]}),
         ("the same child again", "Missing", CHILD, {**CHILD, "cases": ["2"]}),

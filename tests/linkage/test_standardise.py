@@ -27,16 +27,31 @@ def value(engine, sql, *parameters):
         (" Smith ", "SMITH"),
         ("O'Brien", "OBRIEN"),
         ("O’Brien", "OBRIEN"),
+        ("O‘Brien", "OBRIEN"),
+        ("O`Brien", "OBRIEN"),
+        ("O´Brien", "OBRIEN"),
+        ("A. N. Other", "A N OTHER"),
+        ("J.R", "JR"),
         ("SMITH-JONES", "SMITH JONES"),
         ("Zoë", "ZOE"),
         ("Łukasz", "LUKASZ"),
+        ("Øystein", "OYSTEIN"),
+        ("Đorđe", "DORDE"),
+        ("Guðrún", "GUDRUN"),
+        ("Þóra", "TORA"),
+        ("Æthelred", "ATHELRED"),
+        ("Œdipe", "ODIPE"),
+        ("Groß", "GROS"),
         ("MC DONALD", "MCDONALD"),
+        ("TOM MC DONALD", "TOM MCDONALD"),
         ("MACDONALD", "MACDONALD"),
+        ("ERIC MARSH", "ERIC MARSH"),
         ("MIG_ERROR_SMITH", "SMITH"),
         ("NO_SHOW_DUPLICATE_SMITH", "SMITH"),
-        ("NOT ENTERED", None),
+        (" mig_error_smith", "SMITH"),
+        ("SMITH_DUPLICATE_", "SMITH DUPLICATE"),
         ("not entered", None),
-        ("UNKNOWN", None),
+        ("N/A", None),
         ("MIG_ERROR_", None),
         ("", None),
         (None, None),
@@ -44,6 +59,18 @@ def value(engine, sql, *parameters):
 )
 def test_names(engine, supplied, cleaned):
     assert value(engine, "select std_name(?::varchar)", supplied) == cleaned
+
+
+@pytest.mark.parametrize(
+    "placeholder",
+    [
+        *("NOT ENTERED", "NOT KNOWN", "NAME NOT KNOWN", "UNKNOWN", "UNNAMED", "NO NAME"),
+        *("BABY", "BABY BOY", "BABY GIRL", "NONE", "NULL", "NK", "N A", "X", "XX", "XXX"),
+    ],
+)
+def test_what_stands_for_no_name_is_none(engine, placeholder):
+    assert value(engine, "select std_name(?)", placeholder) is None
+    assert value(engine, "select std_name(?)", f"{placeholder}A") is not None
 
 
 @pytest.mark.parametrize(
@@ -71,6 +98,8 @@ def test_names_sound_alike(engine, one, other, alike):
         (date(1900, 1, 1), None),
         (date(1970, 1, 1), None),
         (date(1899, 3, 3), None),
+        (date(1901, 1, 1), date(1901, 1, 1)),
+        (date(2024, 12, 31), date(2024, 12, 31)),
         (date(2025, 1, 1), None),
     ],
 )
@@ -87,6 +116,7 @@ def test_dates_of_birth(engine, supplied, cleaned):
         ("NF1 1NF", None),
         ("NF1 1FA", None),
         ("ZZ99 3VZ", None),
+        ("ZE2 9AA", "ZE29AA"),
         ("UNKNOWN", None),
         ("SW1A", None),
     ],
