@@ -105,8 +105,9 @@ _JUNK_NAMES = (
     "XX",
     "XXX",
 )
-# MoJ's public cleaning code treats these as placeholders, whoever carries them.
-_JUNK_PNC = (19330993399, 20330993399, 20030993399, 19990339933)
+# MoJ's public cleaning code treats these as placeholders, whoever carries them. Those it lists
+# besides (2033/0993399H, 1999/0339933H, 2003/0993399H) are no numbers by year or check letter.
+_JUNK_PNC = (19330993399, 20030993399)
 # Days on which spreadsheets and computers begin to count: what they hold for no date at all.
 _JUNK_DOBS = ("1900-01-01", "1970-01-01")
 _EARLIEST_DOB = "1900-01-02"
@@ -138,7 +139,7 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     macros = f"""
         create or replace temp macro rewritten_name(x) as trim(regexp_replace(regexp_replace(
             regexp_replace(regexp_replace(
-                translate(upper(strip_accents(x)), 'ØŁĐÐÞÆŒẞß', 'OLDDTAOSS'),
+                translate(upper(strip_accents(x)), 'ØŁĐÐÞÆŒẞ', 'OLDDTAOS'),
                 '^\\s*((MIG_ERROR|NO_SHOW|DUPLICATE)_)+', ''),
                 '[''’‘`´.]', '', 'g'),
                 '[^A-Z]+', ' ', 'g'),
