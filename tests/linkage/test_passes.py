@@ -101,6 +101,7 @@ OVERLOOKED = [
     ({"surname": "THOMAS", "forename1": "WALTER", "postcode": "9ZZ"}, None),
     ({"surname": "THOMAS", "forename1": "WOLSTENHOLME", "postcode": None}, None),
     ({"surname": "THOMAS", "forename1": "WOLSTENHOLME", "postcode": "9ZZ", "sex": "F"}, None),
+    ({"surname": "HARGREAVES", "forename1": "WALTER"}, None),
     ({"forename1": "WALTER", "postcode": "9ZZ"}, None),
     ({"forename1": "WALTER", "sex": "U"}, None),
     ({"forename1": "WALTER", "forename2": "ALBERT"}, None),
