@@ -89,6 +89,8 @@ TOLD_TOGETHER = {
 """Key parts that are of one form of a person: a name is not put together of two, a postcode may be
 of another year than the name."""
 
+# What clerks enter where a form wants a name and they have none, or a child is not named yet: as a
+# name it would make one person of everybody it stands for.
 _JUNK_NAMES = (
     "NOT ENTERED",
     "BABY",
@@ -107,8 +109,10 @@ _JUNK_NAMES = (
     "XX",
     "XXX",
 )
-# MoJ's public cleaning code treats these as placeholders, whoever carries them.
-_JUNK_PNC = (19330993399, 20330993399, 20030993399, 19990339933)
+# MoJ's public cleaning code treats these as placeholders, whoever carries them. Those it lists
+# besides (2033/0993399H, 1999/0339933H, 2003/0993399H) are no numbers by year or check letter.
+_JUNK_PNC = (19330993399, 20030993399)
+# Days on which spreadsheets and computers begin to count: what they hold for no date at all.
 _JUNK_DOBS = ("1900-01-01", "1970-01-01")
 _EARLIEST_DOB = "1900-01-02"
 _CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
@@ -143,7 +147,7 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     macros = f"""
         create or replace temp macro rewritten_name(x) as trim(regexp_replace(regexp_replace(
             regexp_replace(regexp_replace(
-                translate(upper(strip_accents(x)), 'ØŁĐÞÆŒ', 'OLDTAO'),
+                translate(upper(strip_accents(x)), 'ØŁĐÐÞÆŒẞ', 'OLDDTAOS'),
                 '^\\s*((MIG_ERROR|NO_SHOW|DUPLICATE)_)+', ''),
                 '[''’‘`´.]', '', 'g'),
                 '[^A-Z]+', ' ', 'g'),
@@ -173,6 +177,7 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
         create or replace temp macro std_address(x) as
             case when regexp_matches(x, '[0-9]') and not contains(x, '@') then
                 trim(regexp_replace(upper(x), '[^A-Z0-9]+', ' ', 'g')) end;
+        -- NF1 stands for no fixed abode, ZZ99 for none in the country: nobody lives there together.
         create or replace temp macro settled(x) as
             case when not starts_with(x, 'NF1') and not starts_with(x, 'ZZ99') then x end;
         create or replace temp macro std_postcode(x) as

@@ -23,6 +23,7 @@ from datafirst_platform.linkage.clusters import Pairs
 from datafirst_platform.linkage.evaluation import evaluate
 from datafirst_platform.linkage.linking import link_dataset
 from datafirst_platform.linkage.models import LEVELS
+from datafirst_platform.linkage.overrides import COLUMNS, sign
 from datafirst_platform.settings import Settings
 from datafirst_platform.synthetic import make_supply
 
@@ -95,6 +96,32 @@ def test_who_goes_where_does_not_depend_on_the_order_of_links(drawn, chance):
     for before, after in zip(one[1], two[1], strict=True):
         assert before.left.tolist() == after.left.tolist()
         assert before.right.tolist() == after.right.tolist()
+
+
+NEW = np.array([-1, -1, -1, -1])
+
+
+def settled(links, pncs=(None,) * 4, known=NEW):
+    """The people of four records at the middle threshold, given links and who is known."""
+    left, right, weight = np.array(links, dtype=np.int64).T
+    numbers = pa.array(pncs, pa.int64())
+    people = [known] * len(THRESHOLDS)
+    labels, _ = settle(Pairs(left, right, weight), THRESHOLDS, np.arange(4), people, numbers)
+    return labels[1].tolist()
+
+
+@pytest.mark.parametrize("weight", [1500, 600])
+def test_contradicting_police_numbers_keep_a_new_record_from_a_person(weight):
+    assert settled([(0, 1, weight)], (7, 8, None, None)) == [0, 1, 2, 3]
+    assert settled([(0, 1, weight)], (7, 7, None, None)) == [0, 0, 2, 3]
+    assert settled([(0, 1, weight)], (7, None, None, None)) == [0, 0, 2, 3]
+
+
+def test_one_weak_link_does_not_join_a_new_record_to_a_person_of_many():
+    known = np.array([1, 1, 1, -1])
+    assert settled([(0, 3, 600)], known=known) == [0, 0, 0, 3]
+    assert settled([(0, 3, 600), (1, 3, 600)], known=known) == [0] * 4
+    assert settled([(0, 3, 1500)], known=known) == [0] * 4
 
 
 # A handful of people.
@@ -226,6 +253,38 @@ def test_who_links_two_known_people_joins_one_and_the_other_is_queued(settings, 
     whole, again = link("2026", {**known, 3: married}, relink=True)
     assert not went_on(again)
     assert person(whole, 1, "high") == person(whole, 2, "high")
+
+
+def test_a_new_record_that_was_decided_on_is_linked_from_nothing(settings, link, tmp_path):
+    file = tmp_path / "decisions.csv"
+    rows = [COLUMNS, ("never", f"{1:032x}", f"{3:032x}", "two women", "A clerk")]
+    file.write_text("".join(",".join(row) + "\n" for row in rows))
+    sign(settings, "magistrates", file)
+    misspelt = {**ANNA, "last_name": "WOLSTENHOLM"}
+    link("2025", {1: ANNA})
+    now, linked = link("2026", {1: ANNA, 3: misspelt})
+    assert not went_on(linked)
+    assert person(now, 1, "low") != person(now, 3, "low")
+
+
+def test_a_crowded_block_finds_nobody_for_a_new_record(link):
+    hostel = {
+        number: {
+            **CASE,
+            "first_name": forename + "A",
+            "last_name": surname + forename,
+            "date_of_birth": WIFE["date_of_birth"],
+            "postcode": WIFE["postcode"],
+        }
+        for number, (forename, surname) in enumerate(
+            (forename, surname) for forename in "BCDFGHJKLM" for surname in "BCDFGHJKLM"
+        )
+    }
+    _, first = link("2025", hostel)
+    assert first.counts["pairs", "dob_postcode"] > 0
+    _, linked = link("2026", {**hostel, 400: WIFE})
+    assert went_on(linked)
+    assert linked.counts["pairs", "dob_postcode"] == 0
 
 
 def test_what_was_linked_from_nothing_stands(link):

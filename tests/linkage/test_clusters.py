@@ -97,6 +97,10 @@ def test_across_datasets_only_links_across_count_as_possible():
     # Two records of one dataset, each linked to the one of the other: all two links seen.
     held = guard(3, member=[0, 0, 1])
     assert found([(0, 2, 600), (1, 2, 600)], held)[1] == [0, 0, 0]
+    # Of the three of one dataset none could link to another: all three links are seen.
+    links = [(0, 3, 620), (1, 3, 610), (2, 3, 600)]
+    assert found(links, guard(4, member=[0, 0, 0, 1]))[1] == [0] * 4
+    assert found(links, guard(4))[1] == [0, 0, 2, 0]
 
 
 def test_given_people_are_never_split():

@@ -11,6 +11,7 @@ from datafirst_platform.linkage import linking
 from datafirst_platform.linkage.cases import link_cases
 from datafirst_platform.linkage.linking import _in_order, link_across, link_dataset
 from datafirst_platform.linkage.models import LEVELS, linkage_model
+from datafirst_platform.linkage.overrides import COLUMNS, sign
 from datafirst_platform.linkage.records import tables_of
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
@@ -123,6 +124,15 @@ def test_a_twin_with_the_same_pnc_is_one_person_under_two_names(link):
 def test_the_same_name_and_date_of_birth_with_other_pncs_are_two_people(link):
     records = [{**BILL, "postcode": None, "pnc_id": pnc(1993, each)} for each in (77, 78)]
     assert apart(link(*records))
+
+
+def test_of_two_sexes_and_ages_two_records_take_a_stronger_link(link):
+    # Of one weight: a mistyped sex and year, or a brother and a sister of one name at one address.
+    man = {**BILL, "first_name": "ROWAN", "forename2": "IDRIS"}
+    mistyped = {**man, "sex": "F", "date_of_birth": date(1968, 3, 30)}
+    sister = {**man, "sex": "F", "date_of_birth": date(1963, 3, 30)}
+    assert together(link(man, mistyped), level="high")
+    assert not together(link(man, sister), level="high")
 
 
 def test_organisations_are_not_people(link):
@@ -312,6 +322,15 @@ def test_people_of_one_court_stay_whole_across(link_courts):
     people, _ = link_courts(records, [crown(ANNA, postcode="LS6 2AC")])
     assert together([people["magistrates", number] for number in range(3)])
     assert together([people["magistrates", 0], people["crown", 0]])
+
+
+def test_what_a_court_holds_for_one_cannot_be_decided_apart_across(settings, link_courts, tmp_path):
+    file = tmp_path / "decisions.csv"
+    row = ("never", f"{0:032x}", f"{1:032x}", "two women", "A clerk")
+    file.write_text("\n".join(",".join(each) for each in (COLUMNS, row)))
+    sign(settings, "cross_justice", file)
+    with pytest.raises(PlatformError, match="hold apart what is one before anything is linked"):
+        link_courts([ANNA, {**ANNA, "postcode": "LS6 2AC"}], [crown(ANNA)])
 
 
 def test_people_of_other_records_are_not_linked_across(settings, publish_identities, link_courts):

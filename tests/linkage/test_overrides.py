@@ -6,6 +6,7 @@ import io
 import pytest
 from click.testing import CliRunner
 from made_courts import records as made_records
+from made_identities import pnc
 
 from datafirst_platform import tables
 from datafirst_platform.cli import main
@@ -99,6 +100,16 @@ def test_what_nobody_can_tell_apart_cannot_be_held_apart(courts, keys, write):
         sign(courts, "magistrates", write(*held))
 
 
+def test_what_is_one_by_its_identifiers_cannot_be_decided_apart(
+    settings, publish_identities, write
+):
+    man = {"defendant_type": "P", "last_name": "ZYXQUORWEN", "pnc_id": pnc(2004, 55)}
+    sign(settings, "magistrates", write(decision("never", f"{0:032x}", f"{1:032x}")))
+    publish_identities("libra_cases", [man, man])
+    with pytest.raises(PlatformError, match="1 decisions on magistrates hold apart what is one"):
+        link_dataset(settings, EDITION, "magistrates")
+
+
 def test_a_file_altered_after_it_was_signed_stops_the_linkage(courts, keys, write):
     sign(courts, "magistrates", write(decision("always", keys["0010"], keys["0020"])))
     path = courts.secure / "overrides" / "magistrates.csv"
@@ -128,6 +139,7 @@ def test_a_file_signed_for_one_linkage_is_not_signed_for_another(courts, write):
         ([decision("never", "JXQTHORN", OTHER)], "row 2: a record key has 32 hexadecimal"),
         ([decision("never", KEY, KEY)], "row 2: both keys are the same"),
         ([decision("never", KEY, OTHER, reason=" ")], "row 2: it lacks a reason, or who decided"),
+        ([decision("never", KEY, OTHER, by=" ")], "row 2: it lacks a reason, or who decided"),
         (
             [decision("never", KEY, OTHER), decision("always", OTHER, KEY)],
             "row 3: these two are decided on in row 2 already",
@@ -140,6 +152,13 @@ def test_a_faulty_file_is_refused_whole_without_a_value(settings, write, rows, s
         sign(settings, "magistrates", write(*rows))
     assert "JXQTHORN" not in str(refused.value)
     assert not overrides_of(settings, "magistrates").digest
+
+
+def test_a_file_that_is_not_utf_8_says_so(settings, tmp_path):
+    file = tmp_path / "decisions.csv"
+    file.write_bytes("Åsa".encode("latin-1"))
+    with pytest.raises(PlatformError, match=r"decisions\.csv is not UTF-8"):
+        sign(settings, "magistrates", file)
 
 
 def test_other_columns_and_other_linkages_are_refused(settings, write):

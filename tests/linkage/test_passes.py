@@ -82,6 +82,58 @@ def test_the_strictest_pass_that_holds_links(link, changes, number):
     assert counts["unlinked", "npd"] == counts["unlinked", "pnc"] == (number is None)
 
 
+# What makes a subject somebody else to a pass, or of a later one: the inward code, and years, month
+# and day of birth, in place of Tom's; the pass that links all the same.
+OVERLOOKED = [
+    ({"sex": "U"}, 3),
+    ({"sex": "U", "postcode": "9ZZ"}, 6),
+    ({"date_of_birth": (0, 8, 19)}, 7),
+    ({"date_of_birth": (1, 7, 19)}, 7),
+    ({"surname": "HARGREAVES", "postcode": "9ZZ"}, None),
+    ({"surname": "HARGREAVES", "postcode": None}, None),
+    ({"surname": "HARGREAVES", "sex": "F"}, None),
+    ({"surname": "HARGREAVES", "date_of_birth": (0, 7, 9)}, None),
+    ({"surname": "WOLSTENHOLM", "sex": "F"}, None),
+    ({"surname": "WOLSTENHOLM", "sex": "F", "postcode": "9ZZ"}, None),
+    ({"surname": "WOLSTENHOLM", "sex": "F", "postcode": None}, None),
+    ({"surname": "WOLSTENHOLM", "forename2": "ALBERT", "postcode": "9ZZ"}, None),
+    ({"surname": "WOLSTENHOLM", "forename2": None, "postcode": None}, None),
+    ({"surname": "THOMAS", "forename1": "WALTER", "postcode": "9ZZ"}, None),
+    ({"surname": "THOMAS", "forename1": "WOLSTENHOLME", "postcode": None}, None),
+    ({"surname": "THOMAS", "forename1": "WOLSTENHOLME", "postcode": "9ZZ", "sex": "F"}, None),
+    ({"surname": "HARGREAVES", "forename1": "WALTER"}, None),
+    ({"forename1": "WALTER", "postcode": "9ZZ"}, None),
+    ({"forename1": "WALTER", "sex": "U"}, None),
+    ({"forename1": "WALTER", "forename2": "ALBERT"}, None),
+    ({"forename1": "WALTER", "date_of_birth": (0, 7, 9)}, None),
+    ({"date_of_birth": (40, 3, 9)}, None),
+    ({"date_of_birth": (40, 3, 9), "postcode": "9ZZ"}, None),
+    ({"date_of_birth": (0, 7, 9), "postcode": "9ZZ"}, None),
+    ({"date_of_birth": (0, 7, 9), "sex": "F"}, None),
+    ({"date_of_birth": (0, 7, 9), "forename2": "ALBERT"}, None),
+]
+
+
+def test_each_part_of_a_pass_is_asked_for(link):
+    pupils, subjects = [], []
+    for number, (changes, _) in enumerate(OVERLOOKED):
+        # Nobody shares a district or a day of birth with another Tom.
+        changes = {"date_of_birth": (0, 7, 19), "postcode": "2AB", **changes}
+        years, month, day = changes["date_of_birth"]
+        lives, born = f"LS{number + 10}", 1900 + number
+        inward = changes["postcode"]
+        pupils.append([{**TOM, "postcode": f"{lives} 2AB", "date_of_birth": date(born, 7, 19)}])
+        changes |= {"date_of_birth": date(born + years, month, day)}
+        subjects.append(subject(**changes) | {"postcode": inward and f"{lives} {inward}"})
+    found, _ = link(pupils, subjects)
+    expected = {
+        (number, number): found_by
+        for number, (_, found_by) in enumerate(OVERLOOKED)
+        if found_by is not None
+    }
+    assert found == expected
+
+
 def test_day_and_month_may_be_swapped(link):
     found, _ = link(
         [[TOM | {"date_of_birth": date(1997, 7, 5)}]], [subject(date_of_birth=date(1997, 5, 7))]

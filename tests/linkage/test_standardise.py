@@ -27,16 +27,31 @@ def value(engine, sql, *parameters):
         (" Smith ", "SMITH"),
         ("O'Brien", "OBRIEN"),
         ("O’Brien", "OBRIEN"),
+        ("O‘Brien", "OBRIEN"),
+        ("O`Brien", "OBRIEN"),
+        ("O´Brien", "OBRIEN"),
+        ("A. N. Other", "A N OTHER"),
+        ("J.R", "JR"),
         ("SMITH-JONES", "SMITH JONES"),
         ("Zoë", "ZOE"),
         ("Łukasz", "LUKASZ"),
+        ("Øystein", "OYSTEIN"),
+        ("Đorđe", "DORDE"),
+        ("Guðrún", "GUDRUN"),
+        ("Þóra", "TORA"),
+        ("Æthelred", "ATHELRED"),
+        ("Œdipe", "ODIPE"),
+        ("Groß", "GROS"),
         ("MC DONALD", "MCDONALD"),
+        ("TOM MC DONALD", "TOM MCDONALD"),
         ("MACDONALD", "MACDONALD"),
+        ("AMC SMITH", "AMC SMITH"),
         ("MIG_ERROR_SMITH", "SMITH"),
         ("NO_SHOW_DUPLICATE_SMITH", "SMITH"),
-        ("NOT ENTERED", None),
+        (" mig_error_smith", "SMITH"),
+        ("SMITH_DUPLICATE_", "SMITH DUPLICATE"),
         ("not entered", None),
-        ("UNKNOWN", None),
+        ("N/A", None),
         ("MIG_ERROR_", None),
         ("", None),
         (None, None),
@@ -44,6 +59,18 @@ def value(engine, sql, *parameters):
 )
 def test_names(engine, supplied, cleaned):
     assert value(engine, "select std_name(?::varchar)", supplied) == cleaned
+
+
+@pytest.mark.parametrize(
+    "placeholder",
+    [
+        *("NOT ENTERED", "NOT KNOWN", "NAME NOT KNOWN", "UNKNOWN", "UNNAMED", "NO NAME"),
+        *("BABY", "BABY BOY", "BABY GIRL", "NONE", "NULL", "NK", "N A", "X", "XX", "XXX"),
+    ],
+)
+def test_what_stands_for_no_name_is_none(engine, placeholder):
+    assert value(engine, "select std_name(?)", placeholder) is None
+    assert value(engine, "select std_name(?)", f"{placeholder}A") is not None
 
 
 @pytest.mark.parametrize(
@@ -71,6 +98,8 @@ def test_names_sound_alike(engine, one, other, alike):
         (date(1900, 1, 1), None),
         (date(1970, 1, 1), None),
         (date(1899, 3, 3), None),
+        (date(1901, 1, 1), date(1901, 1, 1)),
+        (date(2024, 12, 31), date(2024, 12, 31)),
         (date(2025, 1, 1), None),
     ],
 )
@@ -87,6 +116,7 @@ def test_dates_of_birth(engine, supplied, cleaned):
         ("NF1 1NF", None),
         ("NF1 1FA", None),
         ("ZZ99 3VZ", None),
+        ("ZE2 9AA", "ZE29AA"),
         ("UNKNOWN", None),
         ("SW1A", None),
     ],
@@ -107,6 +137,22 @@ def test_postcodes(engine, supplied, cleaned):
 )
 def test_addresses(engine, supplied, cleaned):
     assert value(engine, "select std_address(?::varchar)", supplied) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("macro", "supplied", "cleaned"),
+    [
+        ("std_noms", "A1234BC", "A1234BC"),
+        ("std_noms", "a1234 bc", "A1234BC"),
+        ("std_noms", "A12345BC", None),
+        ("std_noms", "UNKNOWN", None),
+        ("std_crn", "x123456", "X123456"),
+        ("std_crn", "X12345", None),
+        ("std_crn", "NONE", None),
+    ],
+)
+def test_numbers_of_the_services(engine, macro, supplied, cleaned):
+    assert value(engine, f"select {macro}(compact(?::varchar))", supplied) == cleaned
 
 
 @settings(max_examples=60, deadline=None)
@@ -151,11 +197,32 @@ def test_placeholder_pncs_are_no_numbers(engine, placeholder):
     assert value(engine, PNC, placeholder) is None
 
 
+def test_the_number_of_a_placeholder_with_its_own_check_letter_is_somebodys(engine):
+    assert value(engine, PNC, "1999/0339933Y") == 19990339933
+
+
 @pytest.mark.parametrize(
     "malformed", ["2003/00628451E", "2003-62845", "E", "12/E", "20X3/0062845E"]
 )
 def test_malformed_pncs_are_no_numbers(engine, malformed):
     assert value(engine, PNC, malformed) is None
+
+
+@pytest.mark.parametrize(
+    ("year", "serial"),
+    [
+        pytest.param(2003, 0, id="no serial number"),
+        pytest.param(2003, 10_062_845, id="eight digits"),
+        pytest.param(1899, 62845, id="before anybody alive was known to the police"),
+        pytest.param(2025, 62845, id="after the edition was cut off"),
+    ],
+)
+def test_a_right_check_letter_does_not_make_a_number_of_what_is_none(engine, year, serial):
+    assert value(engine, PNC, pnc(year, serial)) is None
+
+
+def test_an_exponent_is_no_serial_number(engine):
+    assert value(engine, PNC, f"2003/1E3{pnc(2003, 1000)[-1]}") is None
 
 
 def test_cro_numbers(engine):
@@ -165,6 +232,8 @@ def test_cro_numbers(engine):
     small = f"SF39/12345{CHECK_LETTERS[(39 * 1_000_000 + 12345) % 23]}"
     assert value(engine, CRO, small) not in {None, value(engine, CRO, cro(12345, 39))}
     assert value(engine, CRO, "000000/00Z") is None
+    assert value(engine, CRO, cro(1_764_773, 8)) is None
+    assert value(engine, CRO, cro(764773, 68)) == 1968764773
     wrong = CHECK_LETTERS[(CHECK_LETTERS.index(cro(764773, 8)[-1]) + 1) % 23]
     assert value(engine, CRO, cro(764773, 8)[:-1] + wrong) is None
 
@@ -213,6 +282,40 @@ def test_a_record_becomes_standard(engine, publish_identities):
     assert (record["postcode"], record["sector"], record["outcode"]) == ("LS14AP", "LS14", "LS1")
     assert record["pnc"] == 20030062845
     assert record["cro"] is None
+
+
+@pytest.mark.parametrize(
+    ("names", "forename", "middle"),
+    [
+        ({"first_name": "Rowan", "forename2": "Rex"}, "ROWAN", "REX"),
+        ({"first_name": "Rowan Rex", "forename2": "Idris"}, "ROWAN", "REX"),
+        ({"first_name": "Rowan", "forename2": "Rex Idris"}, "ROWAN", "REX"),
+        ({"first_name": "Rowan", "forename3": "Rex"}, "ROWAN", "REX"),
+        ({"first_name": "Rowan"}, "ROWAN", None),
+    ],
+)
+def test_the_first_middle_name_is_found_wherever_it_stands(
+    engine, publish_identities, names, forename, middle
+):
+    (record,) = standard(
+        engine, publish_identities, "libra_cases", {"defendant_type": "P", **names}
+    )
+    assert (record["forename1"], record["middle_first"]) == (forename, middle)
+
+
+@pytest.mark.parametrize(
+    ("born", "default"),
+    [
+        (date(1980, 1, 1), True),
+        (date(1980, 1, 2), False),
+        (date(1980, 2, 1), False),
+    ],
+)
+def test_only_the_first_of_january_is_a_default(engine, publish_identities, born, default):
+    (record,) = standard(
+        engine, publish_identities, "libra_cases", {"defendant_type": "P", "date_of_birth": born}
+    )
+    assert record["dob_default"] is default
 
 
 def test_sources_with_other_codes_read_alike(engine, publish_identities):
