@@ -24,11 +24,14 @@ from datafirst_platform.engine import arrays, connect, parquet, register, text
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import (
     HUNDREDTHS,
+    SEXES,
     Guard,
+    Likelihood,
     Pairs,
     _contradict,
     _mutually_best,
     joined,
+    may_be_one,
 )
 from datafirst_platform.linkage.known import (
     Known,
@@ -45,7 +48,7 @@ from datafirst_platform.linkage.lineage import Earlier, lineage
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, splink_settings, trained_model
 from datafirst_platform.linkage.overrides import Overrides, overrides_of
 from datafirst_platform.linkage.publishing import Counts, Linked, publish, standing
-from datafirst_platform.linkage.records import CONTENT, Member, numbered_by_key
+from datafirst_platform.linkage.records import CONTENT, Member, numbered, record_keys
 from datafirst_platform.linkage.scoring import score, thresholds_of
 from datafirst_platform.linkage.standardise import (
     ADDRESS,
@@ -223,7 +226,7 @@ def link_changes(
         with whom a record that is new belongs.
     """
     table = member.people.key.table
-    source = numbered_by_key(member.people.path)
+    source = _by_key(connection, member)
     rows = _compare(connection, source, member, known)
     if rows is None or len(rows.fresh) > MOST_CHANGED * len(rows.then_of):
         return None
@@ -235,13 +238,27 @@ def link_changes(
     counts = _pair(connection, model)
     _score(connection, source, table, model, known)
     touched, links = _touch(connection, known, rows)
-    labels, bridges = settle(links, thresholds_of(model), touched.node, touched.person, touched.pnc)
+    told = _likelihood(connection, source, table, model, touched)
+    labels, bridges = settle(
+        links, thresholds_of(model), touched.node, touched.person, touched.pnc, told
+    )
     counts |= _name(connection, edition, known, rows, touched, labels)
     counts |= _bridge(connection, touched, bridges)
     counts |= _edges(connection, model, known, touched, links)
     register(connection, "every_gone", {"row": rows.gone})
     _remember(connection, model)
     return counts | _count_tuples(connection, model, known, rows)
+
+
+def _by_key(connection: duckdb.DuckDBPyConnection, member: Member) -> str:
+    """SQL for the identities, numbered in the order of their keys, as people are published."""
+    import numpy as np
+
+    _, order = record_keys(connection, [member])
+    register(connection, "places", {"at": order, "row": np.arange(len(order))})
+    return f"""select supplied.* exclude (row), places.row
+        from ({numbered(member.people.path)}) as supplied
+        inner join places on supplied.row = places.at"""
 
 
 def _compare(
@@ -557,14 +574,44 @@ def _first_alike(values: pa.Array) -> Ints:
     return first
 
 
+def _likelihood(
+    connection: duckdb.DuckDBPyConnection,
+    source: str,
+    table: str,
+    model: LinkageModel,
+    touched: _Touched,
+) -> Likelihood | None:
+    """What the records near a change tell of sex and year of birth, by place."""
+    import numpy as np
+
+    if model.unlikely is None:
+        return None
+    register(connection, "near_rows", {"row": touched.row})
+    near = f"select * from ({source}) semi join near_rows using (row)"
+    found = connection.execute(
+        f"""select row, {SEXES} as sex, coalesce(year(dob), 0)::smallint as birth_year
+        from ({clean_query(table, near)})"""
+    ).fetchnumpy()
+    at = np.searchsorted(touched.row, found["row"])
+    sex: NDArray[np.uint8] = np.zeros(len(touched.row), dtype=np.uint8)
+    birth_year: NDArray[np.int16] = np.zeros(len(touched.row), dtype=np.int16)
+    sex[at], birth_year[at] = found["sex"], found["birth_year"]
+    return Likelihood(model.unlikely, sex, birth_year)
+
+
 def settle(
-    links: Pairs, thresholds: Sequence[int], node: Ints, person: Sequence[Ints], pnc: pa.Array
+    links: Pairs,
+    thresholds: Sequence[int],
+    node: Ints,
+    person: Sequence[Ints],
+    pnc: pa.Array,
+    told: Likelihood | None = None,
 ) -> tuple[list[Ints], list[Pairs]]:
     """Find every record a person without joining two that are known apart.
 
     At each threshold clusters merge strongest link first, in rounds of mutually best ones: at the
     first by any link, below it as in a whole linkage (`clusters`), and never if their police
-    identifiers contradict each other.
+    identifiers contradict each other. What is unlikely to be one person takes a stronger link.
 
     Args:
         links: by place, with weights in hundredths; those of one node are one.
@@ -572,6 +619,7 @@ def settle(
         node: for every record the first place with the same identifiers.
         person: by threshold a number of the person each is known as, -1 where new.
         pnc: police identifiers of the records (Arrow).
+        told: what makes a cluster unlikely to be one person, if anything does.
 
     Returns:
         By threshold for every record the first place of its person; and the bridges: links by which
@@ -583,15 +631,19 @@ def settle(
     labels = joined(places, places, node)
     holder = np.flatnonzero(pnc.is_valid().to_numpy(zero_copy_only=False) & (node == places))
     numbers = pnc.take(_arrow(holder)).dictionary_encode().indices.to_numpy()
-    guard = Guard(np.zeros(len(node), dtype=np.int64), holder, numbers.astype(np.int64))
+    guard = Guard(
+        np.zeros(len(node), dtype=np.int64), holder, numbers.astype(np.int64), likelihood=told
+    )
     found, bridges = [], []
     for step, (threshold, known) in enumerate(zip(thresholds, person, strict=True)):
-        told = np.flatnonzero(known >= 0)
-        _, first, which = np.unique(known[told], return_index=True, return_inverse=True)
-        labels = joined(labels, told, told[first[which]])
+        borne = np.flatnonzero(known >= 0)
+        _, first, which = np.unique(known[borne], return_index=True, return_inverse=True)
+        labels = joined(labels, borne, borne[first[which]])
         reached = links.weight >= threshold
         strong = Pairs(links.left[reached], links.right[reached], links.weight[reached])
-        labels, bridge = _settle(labels, strong, guard, node == places, known >= 0, half=step > 0)
+        labels, bridge = _settle(
+            labels, strong, threshold, guard, node == places, known >= 0, half=step > 0
+        )
         found.append(labels)
         bridges.append(bridge)
     return found, bridges
@@ -600,6 +652,7 @@ def settle(
 def _settle(
     labels: Ints,
     links: Pairs,
+    threshold: int,
     guard: Guard,
     is_node: NDArray[np.bool_],
     is_known: NDArray[np.bool_],
@@ -626,6 +679,10 @@ def _settle(
         allowed = ~_contradict(labels, low, high, guard)
         if half:
             allowed &= 2 * seen >= size[low] * size[high]
+        if guard.likelihood is not None:
+            allowed &= may_be_one(
+                labels, low, high, links.weight[best], threshold, guard.likelihood, size
+            )
         apart = allowed & known[low] & known[high]
         merging = np.flatnonzero(allowed & ~apart)
         if not len(merging):

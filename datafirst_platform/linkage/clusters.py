@@ -271,6 +271,36 @@ class _Portrait:
 
 
 _BOTH = 3
+SEXES = "(case sex when 'male' then 1 when 'female' then 2 else 0 end)::utinyint"
+"""SQL of `Likelihood.sex` over standard records."""
+
+
+def may_be_one(
+    labels: Ints,
+    low: Ints,
+    high: Ints,
+    best: Ints,
+    threshold: int,
+    told: Likelihood,
+    size: Ints | None = None,
+) -> NDArray[np.bool_]:
+    """Which of two clusters each are likely to be one person, or linked well enough to be.
+
+    Args:
+        labels: the cluster of every record.
+        low: one cluster of each two.
+        high: the other.
+        best: the weight of their strongest link, in hundredths.
+        threshold: from which a link counts, in hundredths.
+        told: of every record.
+        size: of every cluster, where not each of its records has identifiers of its own.
+    """
+    portrait = _Portrait.of(labels, told)
+    if size is not None:
+        portrait = replace(portrait, size=size)
+    unlikely = portrait.together(low, high).is_unlikely(told.rule)
+    allowed: NDArray[np.bool_] = ~unlikely | (best >= threshold + told.rule.raised)
+    return allowed
 
 
 def _merge(labels: Ints, links: Pairs, guard: Guard, threshold: int, *, half: bool) -> Ints:
@@ -339,8 +369,7 @@ def _rounds(labels: Ints, links: Pairs, guard: Guard, threshold: int, *, half: b
             low, high, best = low[allowed], high[allowed], best[allowed]
         kept = ~(_contradict(labels, low, high, guard) | _decided(labels, low, high, guard))
         if told is not None:
-            unlikely = _Portrait.of(labels, told).together(low, high).is_unlikely(told.rule)
-            kept &= ~unlikely | (best >= threshold + told.rule.raised)
+            kept &= may_be_one(labels, low, high, best, threshold, told)
         low, high, best = low[kept], high[kept], best[kept]
         if not len(low):
             return labels

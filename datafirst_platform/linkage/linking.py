@@ -19,6 +19,7 @@ from datafirst_platform.linkage.blocking import nodes
 from datafirst_platform.linkage.changes import follow
 from datafirst_platform.linkage.clusters import (
     HUNDREDTHS,
+    SEXES,
     Guard,
     Likelihood,
     Pairs,
@@ -323,9 +324,7 @@ def _likelihood(
     import numpy as np
 
     found = connection.sql(
-        """select id,
-            (case sex when 'male' then 1 when 'female' then 2 else 0 end)::utinyint as sex,
-            coalesce(year(dob), 0)::smallint as birth_year
+        f"""select id, {SEXES} as sex, coalesce(year(dob), 0)::smallint as birth_year
         from tuples semi join collapsed on tuples.id = collapsed.tuple"""
     ).to_arrow_table()
     node = records.node_of[found["id"].to_numpy()]

@@ -135,6 +135,7 @@ def load_records(
     Returns:
         The number of tuples of each member.
     """
+    forget_records(connection)
     first, spare = 0, sum(member.people.rows for member in members)
     for number, member in enumerate(members):
         spare += _load(connection, number, member, first, spare, addresses=addresses)
@@ -419,12 +420,3 @@ def numbered(file: Path) -> str:
     """SQL for a file's rows with their numbers, `row`, as they stand in it."""
     rows = f"read_parquet({text(file)}, file_row_number = true, hive_partitioning = false)"
     return f"select *, file_row_number as row from {rows}"
-
-
-def numbered_by_key(file: Path) -> str:
-    """SQL for a file's rows, numbered in the order of their keys."""
-    # Numbers are joined: a window over whole rows would sort all that is in them.
-    rows = f"read_parquet({text(file)}, file_row_number = true, hive_partitioning = false)"
-    return f"""select supplied.*, place.row from {rows} as supplied inner join (
-            select file_row_number, row_number() over (order by record_key) - 1 as row
-            from {rows}) as place using (file_row_number)"""

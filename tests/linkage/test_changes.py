@@ -19,7 +19,7 @@ from datafirst_platform.extracts.extraction import extract_source
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage import publishing
 from datafirst_platform.linkage.changes import settle
-from datafirst_platform.linkage.clusters import Pairs
+from datafirst_platform.linkage.clusters import Likelihood, Pairs, Unlikely
 from datafirst_platform.linkage.evaluation import evaluate
 from datafirst_platform.linkage.linking import link_dataset
 from datafirst_platform.linkage.models import LEVELS
@@ -101,13 +101,29 @@ def test_who_goes_where_does_not_depend_on_the_order_of_links(drawn, chance):
 NEW = np.array([-1, -1, -1, -1])
 
 
-def settled(links, pncs=(None,) * 4, known=NEW):
+def settled(links, pncs=(None,) * 4, known=NEW, told=None):
     """The people of four records at the middle threshold, given links and who is known."""
     left, right, weight = np.array(links, dtype=np.int64).T
     numbers = pa.array(pncs, pa.int64())
     people = [known] * len(THRESHOLDS)
-    labels, _ = settle(Pairs(left, right, weight), THRESHOLDS, np.arange(4), people, numbers)
+    labels, _ = settle(Pairs(left, right, weight), THRESHOLDS, np.arange(4), people, numbers, told)
     return labels[1].tolist()
+
+
+@pytest.mark.parametrize(
+    ("weight", "years", "people"),
+    [
+        (1000, (1950, 1985), [0, 1, 2, 3]),
+        (1000, (1950, 1970), [0, 0, 2, 3]),
+        (1100, (1950, 1985), [0, 0, 2, 3]),
+    ],
+    ids=["a generation apart", "not so far", "a stronger link"],
+)
+def test_a_new_record_makes_nobody_unlikely_unless_by_a_stronger_link(weight, years, people):
+    rule = Unlikely(more_than=60, years_apart=30, years_apart_of_two_sexes=5, raised=600)
+    born = np.array([*years, 0, 0], dtype=np.int16)
+    told = Likelihood(rule, np.zeros(4, dtype=np.uint8), born)
+    assert settled([(0, 1, weight)], told=told) == people
 
 
 @pytest.mark.parametrize("weight", [1500, 600])
