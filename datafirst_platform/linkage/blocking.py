@@ -27,7 +27,10 @@ _BITS = 64
 
 
 def block(
-    connection: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], members: int
+    connection: duckdb.DuckDBPyConnection,
+    rules: Sequence[BlockingRule],
+    members: int,
+    most: int | None = None,
 ) -> tuple[dict[str, int], int]:
     """Make `pairs` (match_key, join_key_l, join_key_r) of `tuples`: each once, by its first rule.
 
@@ -37,11 +40,18 @@ def block(
     sorted in a quarter of the time it takes to find the order of several columns. An id's bits are
     taken off the hash of a key; who meets by chance is compared, and does not link.
 
+    Args:
+        connection: with `tuples` and `nodes`.
+        rules: in order.
+        members: datasets.
+        most: pairs there may be, of a rule and in all; None for any number.
+
     Returns:
         Pairs by rule, and the number of tuples that no rule reaches.
 
     Raises:
-        PlatformError: there are more tuples or rules than a pair's number has room for.
+        PlatformError: there are more pairs than there may be, which is found before a rule's are
+            made; or more tuples or rules than a pair's number has room for.
     """
     import numpy as np
     import pyarrow as pa
@@ -70,7 +80,10 @@ def block(
         keyed.sort()
         id_ = (keyed & np.uint64((1 << width) - 1)).astype(np.int64)
         reached[id_] = True
-        left, right = _pairs(keyed >> np.uint64(width), id_, member, rule.ceiling)
+        start, size = _blocks(keyed >> np.uint64(width), id_, member, rule.ceiling)
+        if most is not None and (many := int((size * (size - 1) // 2).sum())) > most:
+            raise PlatformError(_too_many(f"Blocking rule {rule.name}", many, tuples, most))
+        left, right = _pairs(start, size, id_, member)
         pairs = (left << width | right).astype(np.uint64)
         found.append(pairs << np.uint64(rule_width) | np.uint64(number))
     every = np.concatenate(found) if found else np.empty(0, dtype=np.uint64)
@@ -82,6 +95,8 @@ def block(
     pair, by = pair[first], (every[first] & np.uint64((1 << rule_width) - 1)).astype(np.uint8)
     left = (pair >> np.uint64(width)).astype(np.int32)
     right = (pair & np.uint64((1 << width) - 1)).astype(np.int32)
+    if most is not None and len(pair) > most:
+        raise PlatformError(_too_many("The blocking rules together", len(pair), tuples, most))
     if (node := nodes(connection, ids)) is not None:
         apart = node[left] != node[right]
         left, right, by = left[apart], right[apart], by[apart]
@@ -127,14 +142,24 @@ def _key(agree_on: Sequence[str]) -> tuple[str, str]:
     return " and ".join(f"{part} is not null" for part in parts), f"hash({', '.join(parts)})"
 
 
-def _pairs(
+def _too_many(what: str, pairs: int, tuples: int, most: int) -> str:
+    return (
+        f"{what}: {pairs} pairs of {tuples} sets of identifiers, at most {most} are expected. "
+        "A value that many share has entered the records, or a rule asks for too little: look at "
+        "what the suppliers changed, then at the rule's parts and ceiling in "
+        "linkage/library/blocking.yaml. If it is right, state `most_pairs_a_record` in the "
+        "linkage's settings. Nothing was published."
+    )
+
+
+def _blocks(
     keys: NDArray[np.uint64], ids: Ints, member: Ints | None, ceiling: int
 ) -> tuple[Ints, Ints]:
-    """Ids with equal keys, in pairs, the smaller one left.
+    """Where the blocks that give pairs start, and how many places each has.
 
     Args:
         keys: in order.
-        ids: of each, rising where keys are equal.
+        ids: of each.
         member: by id the dataset, if pairs are to be of two.
         ceiling: most places of a block that gives pairs.
     """
@@ -147,7 +172,13 @@ def _pairs(
         # A block of one dataset has no pair to give: most of a large dataset beside a small one.
         held = member[ids]
         useful &= np.minimum.reduceat(held, start) < np.maximum.reduceat(held, start)
-    start, size = start[useful], size[useful]
+    return start[useful], size[useful]
+
+
+def _pairs(start: Ints, size: Ints, ids: Ints, member: Ints | None) -> tuple[Ints, Ints]:
+    """The ids of each block in pairs, the smaller one left: within a block they rise."""
+    import numpy as np
+
     # Every place in a block is paired with those after it.
     place = np.repeat(start, size) + _counting(size)
     after = np.repeat(start + size, size) - place - 1

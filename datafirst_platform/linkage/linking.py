@@ -39,6 +39,7 @@ from datafirst_platform.linkage.publishing import (
     PEOPLE,
     Counts,
     Linked,
+    pairs_before,
     publish,
     recipe_of,
     standing,
@@ -172,7 +173,7 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
             return followed
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
-        counts = score_candidates(connection, model, sizes)
+        counts = score_candidates(connection, model, sizes, pairs_before(settings, edition, model))
         records = _records(connection, read)
         links = _links(connection, records)
         decisions = overrides_of(settings, dataset)
@@ -213,7 +214,7 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {dataset}"):
         sizes = prepare(settings, connection, edition, model)
-        counts = score_candidates(connection, model, sizes)
+        counts = score_candidates(connection, model, sizes, pairs_before(settings, edition, model))
         records = _records(connection, read)
         given = _given(records, [version.path for version in linked])
         links = _links(connection, records)

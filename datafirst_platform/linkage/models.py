@@ -149,6 +149,8 @@ class LinkageModel:
         digest: digest of all settings.
         passes: in order; empty for every other kind.
         unlikely: when a cluster of people is unlikely to be one, None where nothing says.
+        most_pairs_a_record: pairs a set of identifiers may have on average, or the linkage stops;
+            None where nothing says (`scoring.most_pairs`).
     """
 
     dataset: str
@@ -169,6 +171,7 @@ class LinkageModel:
     digest: str
     passes: tuple[Pass, ...] = ()
     unlikely: Unlikely | None = None
+    most_pairs_a_record: float | None = None
 
     @property
     def is_trained(self) -> bool:
@@ -291,6 +294,7 @@ def _read(dataset: str) -> LinkageModel:
         ),
         digest=_digest([raw, comparisons, [rules[rule] for rule in raw["blocking"]]]),
         unlikely=_unlikely(raw["unlikely"]) if raw.get("unlikely") else None,
+        most_pairs_a_record=raw.get("most_pairs_a_record"),
     )
 
 
@@ -514,6 +518,8 @@ def _faults(
         for each in ("evidence", "beside")
         if raw.get(each) and raw["kind"] != "within"
     ]
+    if not isinstance(raw.get("most_pairs_a_record", 1), int | float):
+        faults.append("most_pairs_a_record is no number")
     if raw.get("unlikely") and (lacking := sorted(_UNLIKELY - raw["unlikely"].keys())):
         faults.append(f"unlikely lacks {', '.join(lacking)}")
     if BESIDE in {part for session in sessions for part in session.get("agree_on", ())}:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from datafirst_platform import tables
+from datafirst_platform import editions, tables
 from datafirst_platform.engine import connect, parquet
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
@@ -178,6 +178,23 @@ def standing(
             f"select measure, level, value from {parquet(versions['counts'].path)}"
         ).fetchall()
     return Linked(versions, {(measure, level): value for measure, level, value in rows})
+
+
+def pairs_before(settings: Settings, edition: str, model: LinkageModel) -> float | None:
+    """Pairs a set of identifiers had in the edition before, None where it was not linked whole."""
+    earlier = editions.before(edition)
+    key = table_key(model.dataset, "counts")
+    counts = tables.current(settings, key, earlier.key) if earlier else None
+    if counts is None:
+        return None
+    with connect(settings) as connection:
+        pairs, tuples = connection.execute(
+            f"""select coalesce(sum(value) filter (measure = 'pairs'), 0)::bigint,
+                coalesce(sum(value) filter (measure = 'tuples'), 0)::bigint
+            from {parquet(counts.path)}"""
+        ).fetchall()[0]
+    went_on = any(label.startswith("before/known") for label in counts.inputs)
+    return None if went_on or not tuples else pairs / tuples
 
 
 def publish(

@@ -38,6 +38,15 @@ _BATCH = 1 << 18
 _PAIRS_AT_ONCE = 1 << 21
 """Pairs put side by side and weighed at a time."""
 
+_PAIRS_A_RECORD = 20
+"""Most pairs a set of identifiers may have on average; those of courts have one or two."""
+
+_GROWTH = 3
+"""Most times as many as in the edition before."""
+
+_FEW_PAIRS = 1_000_000
+"""Pairs that are weighed in any case: they cost seconds."""
+
 _SIDE = re.compile(r"\b[a-z][a-z0-9_]*_[lr]\b")
 """A field of one side of a pair, as conditions name it."""
 
@@ -208,11 +217,25 @@ def _halves(table: pa.Table) -> list[pa.Table]:
 
 
 def score_candidates(
-    connection: duckdb.DuckDBPyConnection, model: LinkageModel, sizes: Sequence[int]
+    connection: duckdb.DuckDBPyConnection,
+    model: LinkageModel,
+    sizes: Sequence[int],
+    before: float | None = None,
 ) -> dict[tuple[str, str], int]:
-    """Block and score `tuples` with the trained model: make `edges`; count what went in."""
+    """Block and score `tuples` with the trained model: make `edges`; count what went in.
+
+    Args:
+        connection: with `records`, `tuples` and `nodes`.
+        model: the settings.
+        sizes: tuples of each member.
+        before: pairs a tuple of the edition before, if it was linked.
+
+    Raises:
+        PlatformError: there are many more pairs than records account for.
+    """
     trained = trained_model(model)
-    by_rule, unreached = block(connection, model.blocking, len(sizes))
+    most = most_pairs(model, sum(sizes), before)
+    by_rule, unreached = block(connection, model.blocking, len(sizes), most)
     settings = splink_settings(trained.comparisons, trained.prior(sizes))
     score(connection, settings, model.thresholds["low"])
     records = connection.execute("select count(*) from records").fetchall()[0][0]
@@ -222,6 +245,18 @@ def score_candidates(
         ("unlinkable", ""): unreached,
         **{("pairs", rule): pairs for rule, pairs in by_rule.items()},
     }
+
+
+def most_pairs(model: LinkageModel, tuples: int, before: float | None) -> int:
+    """Pairs beyond which a linkage stops: a common value has entered, and links would mean little.
+
+    Pairs by chance grow with the square of the records, so that some growth from edition to edition
+    is no sign of anything. What the settings state counts alone.
+    """
+    if model.most_pairs_a_record is not None:
+        return int(model.most_pairs_a_record * tuples)
+    each = _PAIRS_A_RECORD if before is None else min(_PAIRS_A_RECORD, _GROWTH * before)
+    return max(_FEW_PAIRS, int(each * tuples))
 
 
 def thresholds_of(model: LinkageModel) -> list[int]:
