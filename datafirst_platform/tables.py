@@ -15,7 +15,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +87,7 @@ def publish(
     order_by: Sequence[str] = (),
     recipe: str,
     inputs: Mapping[str, str],
+    finish: Callable[[pa.Table], pa.Table] | None = None,
 ) -> TableVersion:
     """Write a query's rows as the table's new version and point `CURRENT` at it.
 
@@ -100,6 +101,7 @@ def publish(
             fixed order the bytes would differ from run to run.
         recipe: digest of what the content follows from (`recipe_of`).
         inputs: name to data version of what was read.
+        finish: what is done to each row group before it is written: other columns, as many rows.
 
     Raises:
         PlatformError: the engine failed; no value is quoted.
@@ -113,7 +115,7 @@ def publish(
     order = f" order by {', '.join(name(column) for column in order_by)}" if order_by else ""
     try:
         with values_withheld(f"Writing {key}"):
-            _write(connection, f"select * from ({query}){order}", file)
+            _write(connection, f"select * from ({query}){order}", file, finish)
             described = connection.execute(f"describe select * from {parquet(file)}").fetchall()
             rows = connection.execute(f"select count(*) from {parquet(file)}").fetchall()[0][0]
         version = digest_of(file)
@@ -139,7 +141,12 @@ def publish(
     return _read(key, edition, final)
 
 
-def _write(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> None:
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    file: Path,
+    finish: Callable[[pa.Table], pa.Table] | None,
+) -> None:
     """Write a query's rows in their order, in row groups of one size.
 
     The engine's own writer parts rows into groups as its cores hand them over: one core and two
@@ -150,7 +157,11 @@ def _write(connection: duckdb.DuckDBPyConnection, query: str, file: Path) -> Non
 
     rows = connection.sql(query).to_arrow_reader(_ROW_GROUP)
     groups = _row_groups(rows)
-    first = next(groups, rows.schema.empty_table())
+    if finish is not None:
+        groups = map(finish, groups)
+    first = next(groups, None)
+    if first is None:
+        first = rows.schema.empty_table()
     texts = {each.name for each in rows.schema if pa.types.is_string(each.type)}
     unlike = {column for column in texts if _seldom_repeats(first[column])}
     with pq.ParquetWriter(

@@ -163,11 +163,11 @@ def delivery_for(settings: Settings, edition: str, source: str) -> Delivery:
     return found[-1]
 
 
-def check_bytes(file: DeliveredFile) -> None:
-    """Hold a file's size and digest against the manifest.
+def check_size(file: DeliveredFile) -> None:
+    """Hold a file's size against the manifest.
 
     Raises:
-        DeliveryRefused: it is missing, truncated or altered.
+        DeliveryRefused: it is missing or truncated.
     """
     if not file.path.is_file():
         raise DeliveryRefused(f"{file.name}: the manifest lists it, but it is not there.")
@@ -178,6 +178,14 @@ def check_bytes(file: DeliveredFile) -> None:
             "altered on its way. Ask for it to be sent again."
         )
         raise DeliveryRefused(msg)
+
+
+def check_digest(file: DeliveredFile) -> None:
+    """Hold the digest of a file's bytes against the manifest.
+
+    Raises:
+        DeliveryRefused: it is altered.
+    """
     if digest_of(file.path) != file.sha256:
         msg = (
             f"{file.name}: its SHA-256 is not the manifest's: altered after the manifest was "

@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -27,6 +28,7 @@ from datafirst_platform.extracts.splitting import (
     content_query,
     identities_query,
     quarantine_query,
+    sectors_to_areas,
 )
 from datafirst_platform.identity import TableKey, define_pseudonym, scope_key, table_folder
 from datafirst_platform.safe_errors import NotReady, PlatformError, values_withheld
@@ -232,7 +234,9 @@ def _publish(
         queries = {"extracts": content_query(made, parent), "quarantine": quarantine_query(made)}
         if contract.links:
             queries["identities"] = identities_query(made, parent)
-        published = _publish_at_once(settings, connection, table, edition, queries, recipe, inputs)
+        published = _publish_at_once(
+            settings, connection, contract, edition, queries, recipe, inputs
+        )
         with values_withheld(f"Counting {table}"):
             counted = _by_rule(connection, made)
             receipt += _receipt_rows(connection, made)
@@ -278,7 +282,7 @@ def _publish(
 def _publish_at_once(
     settings: Settings,
     connection: duckdb.DuckDBPyConnection,
-    table: str,
+    contract: Contract,
     edition: str,
     queries: Mapping[str, str],
     recipe: str,
@@ -296,11 +300,12 @@ def _publish_at_once(
             return tables.publish(
                 settings,
                 cursor,
-                TableKey.of(stage, table),
+                TableKey.of(stage, contract.table),
                 edition,
                 query,
                 recipe=recipe,
                 inputs=inputs,
+                finish=partial(sectors_to_areas, contract) if stage == "extracts" else None,
             )
 
     with ThreadPoolExecutor(settings.threads) as pool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -25,7 +26,8 @@ from datafirst_platform.engine import name, text
 from datafirst_platform.extracts.contracts import DATE_FORMATS, Column, Contract, code_list
 from datafirst_platform.extracts.deliveries import (
     DeliveredFile,
-    check_bytes,
+    check_digest,
+    check_size,
     columns_differ,
     receive_text,
 )
@@ -149,9 +151,34 @@ def read_table(
     Raises:
         DeliveryRefused: a file cannot be taken; message without values.
     """
-    rows = f"_rows_{contract.table}"
     for file in files:
-        check_bytes(file)
+        check_size(file)
+    refused: PlatformError | None = None
+    with ThreadPoolExecutor(1) as pool:
+        # A digest keeps one core busy: it is found while the rows are read.
+        digests = [pool.submit(check_digest, file) for file in files]
+        try:
+            found = _read_files(connection, contract, files, scratch, memory_bytes)
+        except PlatformError as error:
+            refused = error
+    # What was altered on its way is told as such, whatever else is wrong with it.
+    for digest in digests:
+        digest.result()
+    if refused is not None:
+        raise refused
+    _find_duplicates(connection, found)
+    return found
+
+
+def _read_files(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    files: Sequence[DeliveredFile],
+    scratch: Path,
+    memory_bytes: int,
+) -> ReadTable:
+    """Read and judge the rows of a table's files, each row by itself."""
+    rows = f"_rows_{contract.table}"
     scans = [
         _scan_parquet(connection, contract, file, memory_bytes)
         if file.name.endswith(".parquet")
@@ -188,9 +215,7 @@ def read_table(
     reasons += [("duplicate_row", None), ("duplicate_key", ", ".join(contract.primary_key))]
     if contract.parent:
         reasons.append(("orphan", ", ".join(contract.parent_key)))
-    found = ReadTable(contract, rows, tuple(read), tuple(reasons))
-    _find_duplicates(connection, found)
-    return found
+    return ReadTable(contract, rows, tuple(read), tuple(reasons))
 
 
 def find_orphans(

@@ -5,6 +5,10 @@ They share nothing but `record_key`. What research needs of identity is derived 
 
 from __future__ import annotations
 
+import csv
+from functools import cache
+from typing import TYPE_CHECKING
+
 from datafirst_platform.engine import name, text
 from datafirst_platform.extracts.contracts import (
     POSTCODE_SECTORS,
@@ -14,13 +18,19 @@ from datafirst_platform.extracts.contracts import (
 )
 from datafirst_platform.extracts.reading import ReadTable, joined, line_of, typed
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 JUNK_BIRTH_DATES = ("1900-01-01", "1970-01-01")
 """Dates court systems hold where none is known (`known_faults` of the contracts): no birth date.
 They stay in the identities as supplied; linkage cleans them in its own way."""
 
 
 def content_query(read: ReadTable, parent: ReadTable | None) -> str:
-    """SQL for the content of a table's accepted rows, in the order of `content_schema`."""
+    """SQL for the content of a table's accepted rows, in the order of `content_schema`.
+
+    Where an area is due its rows hold the sector of a postcode: `sectors_to_areas` follows.
+    """
     contract = read.contract
     taken = ["r._record_key as record_key"]
     joins = ""
@@ -35,16 +45,11 @@ def content_query(read: ReadTable, parent: ReadTable | None) -> str:
         taken.append(f"{typed(column, 'r')} as {made}")
         if column.treatment == "pseudonymise" or column.multiple:
             keyed.append(f"{_remade(column, made)} as {made}")
-    for at, derivation in enumerate(contract.derivations):
+    for derivation in contract.derivations:
         of_contract = parent.contract if derivation.of_parent and parent else contract
         alias = "p" if derivation.of_parent else "r"
         if derivation.rule == "lsoa":
-            joins += (
-                f" left join read_csv({text(POSTCODE_SECTORS)}, header = true, all_varchar = true)"
-                f" s{at} on replace(s{at}.postcode_sector, ' ', '') = "
-                f"{_sector(f'{alias}.{name(derivation.of)}')}"
-            )
-            value = f"s{at}.lsoa11cd"
+            value = _sector(f"{alias}.{name(derivation.of)}")
         else:
             value = _derived(contract, derivation, of_contract, alias)
         taken.append(f"{value} as {name(derivation.name)}")
@@ -53,6 +58,34 @@ def content_query(read: ReadTable, parent: ReadTable | None) -> str:
     replaced = f" replace ({', '.join(keyed)})" if keyed else ""
     ordered = f"select {', '.join(taken)} from {read.rows} r{joins} where {where}{_order(joins)}"
     return f"select *{replaced} from ({ordered})"
+
+
+def sectors_to_areas(contract: Contract, rows: pa.Table) -> pa.Table:
+    """Content with the area of each sector, none where there is no such sector.
+
+    In SQL it would be a join, behind which all rows would have to be sorted once.
+    """
+    import pyarrow.compute as pc
+
+    for derivation in contract.derivations:
+        if derivation.rule == "lsoa":
+            sectors, areas = _areas()
+            column = rows.schema.get_field_index(derivation.name)
+            found = areas.take(pc.index_in(rows[derivation.name], value_set=sectors))
+            rows = rows.set_column(column, derivation.name, found)
+    return rows
+
+
+@cache
+def _areas() -> tuple[pa.Array, pa.Array]:
+    """Sectors of postcodes, written without a space, and the area of each."""
+    import pyarrow as pa
+
+    with POSTCODE_SECTORS.open(newline="") as file:
+        known = {
+            row["postcode_sector"].replace(" ", ""): row["lsoa11cd"] for row in csv.DictReader(file)
+        }
+    return pa.array(known.keys(), pa.string()), pa.array(known.values(), pa.string())
 
 
 def identities_query(read: ReadTable, parent: ReadTable | None) -> str:

@@ -338,6 +338,8 @@ def test_the_byte_that_is_not_utf8_is_found_across_blocks(landing):
     [
         (lambda content: content[:-1], "truncated or altered"),
         (lambda content: content[:-1] + b"?", "SHA-256 is not the manifest's"),
+        # It cannot be read either, which is told of files that came as they were sent.
+        (lambda content: content[:-1] + b'"', "SHA-256 is not the manifest's"),
         (lambda _: None, "it is not there"),
     ],
 )
@@ -346,8 +348,9 @@ def test_a_file_that_is_not_the_manifests_is_refused(landing, change, message):
     path = folder / "libra_cases.csv"
     changed = change(path.read_bytes())
     path.unlink() if changed is None else path.write_bytes(changed)
-    with pytest.raises(DeliveryRefused, match=message):
+    with pytest.raises(DeliveryRefused, match=message) as caught:
         extract_source(landing.settings, "2025", "libra")
+    assert caught.value.__context__ is None
 
 
 @pytest.mark.parametrize("cut", [5, 12, -9, -1])

@@ -174,6 +174,19 @@ def test_year_of_birth_and_age(landing, born, on, year, age):
     assert [row["age_at_offence"] for row in offences] == [age, None]
 
 
+@pytest.mark.parametrize("rows", [3, 130_000])
+def test_rows_stay_in_the_order_supplied(landing, rows):
+    """Fewer rows than there are areas, and more than a row group of the engine."""
+    days = [datetime.date(2011, 1, 1) + datetime.timedelta(n % 5000) for n in range(rows)]
+    areas = ("SA1 1AB", "AL1 7AB", "nowhere", "")
+    cases = [
+        case(n, first_hearing_date=str(day), postcode=areas[n % 4]) for n, day in enumerate(days)
+    ]
+    made = extracted(landing, cases)["libra_cases"]
+    for part in (made.content, made.identities):
+        assert [row["first_hearing_date"] for row in table(part)] == days
+
+
 def test_the_area_comes_from_the_sector_however_it_is_written(landing):
     sector, area = POSTCODE_SECTORS.read_text().splitlines()[1].split(",")[:2]
     outward = sector.split()[0]
