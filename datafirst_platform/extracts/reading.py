@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -534,6 +534,17 @@ def _form(column: Column, each: str) -> str:
     return text(f" *(?:{each}) *(?:, *(?:{each}) *)*" if column.multiple else each)
 
 
+def _is_code(column: Column, codes: Iterable[str], at: str) -> str:
+    """SQL of whether a text is one of the codes, or several of them where the column holds several.
+
+    Not `in`: a longer list would become a join, behind which rows come in any order.
+    """
+    if column.multiple:
+        return f"regexp_full_match({at}, {_form(column, '|'.join(map(re.escape, codes)))})"
+    listed = ", ".join(f"{text(code)}: true" for code in codes)
+    return f"map_contains(map {{{listed}}}, {at})"
+
+
 def _rules(column: Column) -> list[tuple[str, str]]:
     """What a column's values must hold: rule and SQL condition of failing, in order.
 
@@ -567,9 +578,7 @@ def _rules(column: Column) -> list[tuple[str, str]]:
         found.append(("bad_number", f"not regexp_full_match({at}, {exact})"))
         value = f"try_cast({at} as decimal(18, 2))"
     if column.codes is not None and not column.codes_open:
-        # Not `in`: a longer list would become a join, behind which rows come in any order.
-        listed = "|".join(re.escape(code) for code in code_list(column.codes))
-        found.append(("unknown_code", f"not regexp_full_match({at}, {_form(column, listed)})"))
+        found.append(("unknown_code", f"not {_is_code(column, code_list(column.codes), at)}"))
     if column.pattern is not None:
         form = _form(column, column.pattern)
         found.append(("bad_pattern", f"not regexp_full_match({at}, {form})"))
