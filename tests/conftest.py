@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -57,7 +58,15 @@ def landed(supplied, tmp_path):
 
 
 def copy_of(settings, root):
-    """The same installation with the same key in another place."""
-    shutil.copytree(settings.home, root / "data")
+    """The same installation with the same key in another place.
+
+    Left behind is what nobody reads again, and most of its files: the SQL dbt compiled for a build.
+    """
+    builds = settings.warehouse / "dbt"
+    shutil.copytree(
+        settings.home,
+        root / "data",
+        ignore=lambda folder, _: ["target"] if Path(folder).parent == builds else [],
+    )
     shutil.copytree(settings.keys, root / "keys")
     return dataclasses.replace(settings, home=root / "data", keys=root / "keys")
