@@ -23,8 +23,9 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## make a supply, refresh two editions, build their releases
 	@$(BIN)/datafirst demo
 
-test: $(READY) ## pass every test
-	@$(BIN)/python -m pytest
+test: $(READY) ## pass every test, shared between two processes but for what is timed
+	@$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist worksteal
+	@$(BIN)/python -m pytest -m alone
 
 ui: $(READY) ## open the Dagster UI on 127.0.0.1
 	@$(BIN)/datafirst ui
