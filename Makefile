@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test ui check format bench lock clean
+.PHONY: check-python check-types check-sql check-definitions
 
 help: ## list what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,17 +24,27 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY) ## make a supply, refresh two editions, build their releases
 	@$(BIN)/datafirst demo
 
-test: $(READY) ## pass every test
-	@$(BIN)/python -m pytest
+test: $(READY) ## pass every test, shared between two processes but for what is timed
+	@$(BIN)/python -m pytest -m "not alone" --numprocesses 2 --dist worksteal
+	@$(BIN)/python -m pytest -m alone
 
 ui: $(READY) ## open the Dagster UI on 127.0.0.1
 	@$(BIN)/datafirst ui
 
-check: $(READY) ## lint, type-check and validate the definitions
+check: $(READY) ## lint, type-check and validate the definitions, two at a time
+	@$(MAKE) --no-print-directory --jobs 2 check-sql check-definitions check-types check-python
+
+check-python:
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+
+check-types:
 	@$(BIN)/mypy
+
+check-sql:
 	@$(BIN)/sqlfluff lint dbt_project/models --processes 2 --disable-progress-bar
+
+check-definitions:
 	@$(BIN)/dagster definitions validate -w workspace.yaml
 
 format: $(READY) ## format Python and SQL

@@ -1,7 +1,14 @@
-"""What every test may ask for: an installation of its own, or one whose edition is refreshed."""
+"""What every test may ask for: an installation of its own, or one whose edition is refreshed.
+
+`make test` shares the tests between two processes. What takes long to make is made by the one that
+asks first; the other waits for it, and both read it where it lies.
+"""
 
 import dataclasses
+import fcntl
+import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -20,28 +27,51 @@ def settings(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def supplied(tmp_path_factory):
+def made_once(tmp_path_factory):
+    """Make an installation in a folder by that name, unless a process of this run has made it."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def made(name, make):
+        root = shared / name
+        done = root / "made"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(root, ignore_errors=True)
+                root.mkdir()
+                make(root)
+                done.touch()
+        return Settings(root / "data", root / "keys", threads=2, memory_gib=2.0)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def supplied(made_once):
     """An installation with the deliveries of two editions and nothing done yet: do not alter."""
     from datafirst_platform.identity import master_key
     from datafirst_platform.synthetic import make_supply
 
-    root = tmp_path_factory.mktemp("supplied")
-    settings = Settings(root / "data", root / "keys", threads=2, memory_gib=2.0).prepare()
-    master_key(settings)
-    for key in ("2025", "2026"):
-        make_supply(settings, edition(key), people=PEOPLE, seed=11)
-    return settings
+    def supply(root):
+        settings = Settings(root / "data", root / "keys", threads=2, memory_gib=2.0).prepare()
+        master_key(settings)
+        for key in ("2025", "2026"):
+            make_supply(settings, edition(key), people=PEOPLE, seed=11)
+
+    return made_once("supplied", supply)
 
 
 @pytest.fixture(scope="session")
-def refreshed(supplied, tmp_path_factory):
+def refreshed(made_once, supplied):
     """An installation with edition 2025 refreshed: do not alter, copy it (`installation`)."""
     from datafirst_platform.refresh import refresh
 
-    settings = copy_of(supplied, tmp_path_factory.mktemp("refreshed"))
-    done = refresh(settings, "2025", lambda _: None)
-    assert done.succeeded, (done.steps, done.failed_checks)
-    return settings
+    def refresh_a_copy(root):
+        done = refresh(copy_of(supplied, root), "2025", lambda _: None)
+        assert done.succeeded, (done.steps, done.failed_checks)
+
+    return made_once("refreshed", refresh_a_copy)
 
 
 @pytest.fixture
@@ -57,7 +87,15 @@ def landed(supplied, tmp_path):
 
 
 def copy_of(settings, root):
-    """The same installation with the same key in another place."""
-    shutil.copytree(settings.home, root / "data")
+    """The same installation with the same key in another place.
+
+    Left behind is what nobody reads again, and most of its files: the SQL dbt compiled for a build.
+    """
+    builds = settings.warehouse / "dbt"
+    shutil.copytree(
+        settings.home,
+        root / "data",
+        ignore=lambda folder, _: ["target"] if Path(folder).parent == builds else [],
+    )
     shutil.copytree(settings.keys, root / "keys")
     return dataclasses.replace(settings, home=root / "data", keys=root / "keys")

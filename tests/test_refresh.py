@@ -180,7 +180,7 @@ def test_a_killed_refresh_goes_on_and_ends_the_same(landed, refreshed):
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     people = landed.warehouse / "linkage" / "magistrates_people" / "2025" / "CURRENT"
     while not people.exists():
         assert process.poll() is None

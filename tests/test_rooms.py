@@ -103,6 +103,7 @@ def test_every_room_says_what_belongs_there_and_what_does_not():
         assert "does not" in text.lower(), room
 
 
+@pytest.mark.alone
 def test_definitions_load_fast_and_light():
     """Under 5 s; measured in processor seconds, which a busy machine does not stretch."""
     code = (

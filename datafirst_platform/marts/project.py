@@ -14,10 +14,11 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ Manifest = Mapping[str, Any]
 _PARTS = ("macros", "models", "seeds", "tests")
 _FILES = ("dbt_project.yml", "profiles.yml")
 _PACKAGES = ("dbt-core", "dbt-duckdb", "duckdb")
+_UNSETTLED_NS = 1_000_000_000
+"""For how long a file that was written is read each time: two writes at once look like one."""
 
 
 @dataclass(frozen=True)
@@ -282,16 +285,40 @@ def _read(project: Path, digest: str) -> Manifest:
 
 
 def project_digest(project: Path = DBT_PROJECT) -> str:
-    """SHA-256 of everything a build follows from besides its inputs: files and versions of dbt."""
+    """SHA-256 of everything a build follows from besides its inputs: files and versions of dbt.
+
+    Files are read again only if one has changed since, by what the file system says of it.
+    """
+    found = [(file, (project / file).stat()) for file in _FILES]
+    for part in _PARTS:
+        inside = _files_below(project / part, part)
+        found += sorted(inside, key=lambda each: each[0].split("/"))
+    files = tuple((file, told.st_ino, told.st_size, told.st_mtime_ns) for file, told in found)
+    settled = max(changed for *_, changed in files) < time.time_ns() - _UNSETTLED_NS
+    return (_digest if settled else _digest.__wrapped__)(project, files)
+
+
+def _files_below(folder: Path, label: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Every file in a folder, called by its place in the project."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = f"{label}/{entry.name}"
+            if entry.is_dir():
+                yield from _files_below(folder / entry.name, name)
+            elif entry.is_file():
+                yield name, entry.stat()
+
+
+@lru_cache(maxsize=16)
+def _digest(project: Path, files: tuple[tuple[str, int, int, int], ...]) -> str:
     digest = hashlib.sha256()
     for package in _PACKAGES:
         digest.update(f"{package}=={version(package)}\n".encode())
-    files = [project / each for each in _FILES]
-    for part in _PARTS:
-        files += sorted(each for each in (project / part).rglob("*") if each.is_file())
-    for file in files:
-        content = file.read_bytes()
-        digest.update(f"{file.relative_to(project).as_posix()} {len(content)}\n".encode())
+    for file, *_ in files:
+        content = (project / file).read_bytes()
+        digest.update(f"{file} {len(content)}\n".encode())
         digest.update(content)
     return digest.hexdigest()
 

@@ -34,6 +34,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def _composed(file: Path, derived: Sequence[Rule], written: Sequence[Rule]) -> t
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(file.read_text(), Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
+        content = _parsed(file.read_text())
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
@@ -174,6 +175,12 @@ def _read(file: Path) -> dict[str, Any]:
         raise SuiteError(msg)
     _known_fields(file, "suite", content, _SUITE_FIELDS)
     return content
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> Any:  # noqa: ANN401 (whatever stands in the file)
+    """What a text says in YAML, not to be altered: each release asks for the same suites again."""
+    return yaml.load(text, Loader=_StrictLoader)  # noqa: S506 (a SafeLoader)
 
 
 class _StrictLoader(yaml.CSafeLoader):

@@ -86,6 +86,7 @@ def test_parts_of_a_schema_follow_the_contract():
     assert all(each.description for each in contracts()["libra_cases"].content_schema)
 
 
+@pytest.mark.alone
 def test_loading_is_quick():
     program = (
         "import time; began = time.process_time();"

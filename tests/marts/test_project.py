@@ -204,6 +204,13 @@ def test_a_manifest_is_made_again_only_when_the_project_changes(small_project):
 
     assert project_digest(small_project) != before
     assert set(read_manifest(small_project)["nodes"]) == {"model.small.one", "model.small.two"}
+
+    before = project_digest(small_project)
+    (small_project / "models/marts/one.sql").write_text("select 2 as number")
+    assert project_digest(small_project) != before, "as long as it was, and another"
+    (small_project / "models/marts/one.sql").write_text("select 1 as number")
+    assert project_digest(small_project) == before
+
     assert sorted(each.name for each in (small_project / "target").iterdir()) == [
         ".parsing",
         "manifest.digest",
