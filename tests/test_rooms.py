@@ -105,18 +105,22 @@ def test_every_room_says_what_belongs_there_and_what_does_not():
 
 @pytest.mark.alone
 def test_definitions_load_fast_and_light():
-    """Under 5 s; measured in processor seconds, which a busy machine does not stretch."""
+    """Under 5 s, or, on a slow machine, little beside what Dagster itself takes to be imported.
+
+    Processor seconds, which a busy machine hardly stretches.
+    """
     code = (
-        "import sys, time; import datafirst_platform.definitions as d; "
+        "import sys, time; import dagster; alone = time.process_time(); "
+        "import datafirst_platform.definitions as d; "
         "heavy = {'great_expectations', 'splink', 'pandas'} & set(sys.modules); "
-        "print(time.process_time(), sorted(heavy))"
+        "print(time.process_time(), alone, sorted(heavy))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)  # warm caches
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-    seconds, heavy = done.stdout.strip().splitlines()[-1].split(" ", 1)
+    seconds, alone, heavy = done.stdout.strip().splitlines()[-1].split(" ", 2)
 
     assert heavy == "[]"
-    assert float(seconds) < 5
+    assert float(seconds) < max(5, 8 * float(alone))
 
 
 def test_workspace_validates(tmp_path):
