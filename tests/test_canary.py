@@ -15,6 +15,7 @@ import logging
 import shutil
 import sqlite3
 import zlib
+from collections import defaultdict
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -205,19 +206,22 @@ def unpacked(value):
 
 def found_in(root: Path):
     """Which canaries stand where, outside the secret folders."""
-    wanted = [needle.encode() for needle in needles()]
-    wanted += [needle.encode("utf-16-le") for needle in needles()]
+    wanted = [needle.encode().upper() for needle in needles()]
+    wanted += [needle.encode("utf-16-le").upper() for needle in needles()]
+    by_beginning = defaultdict(list)
+    for needle in wanted:
+        by_beginning[needle[:4]].append(needle)
     found = []
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
         if not path.is_file() or relative.parts[0] in SECRET_FOLDERS:
             continue
-        for said in texts_of(path):
-            upper = said.upper()
-            hits = [needle for needle in wanted if needle.upper() in upper]
-            if hits:
-                found.append((str(relative), hits[:3]))
-                break
+        # No needle holds a line break: what is found in any of the texts is found in all of them.
+        said = b"\n".join(texts_of(path)).upper()
+        begun = [many for beginning, many in by_beginning.items() if beginning in said]
+        hits = [needle for many in begun for needle in many if needle in said]
+        if hits:
+            found.append((str(relative), hits[:3]))
     return found
 
 
@@ -268,21 +272,22 @@ def test_no_canary_leaves_the_secure_zone(planted, capfd, caplog, monkeypatch):
             ).fetchall()[0][0]
         assert held == 10, table
 
-    for force, fails in (
-        (refused_file, "extract_libra"),
-        (broken_engine_in_extracts, "extract_libra"),
-        (broken_engine_in_linkage, "link_magistrates"),
-        (unforeseen_error, "link_magistrates"),
-        (failing_gate, "extracts/libra_cases: expectations"),
-        (failing_dbt, "marts"),
+    for force, anew, fails, reason in (
+        (refused_file, (), "extract_libra", "header row"),
+        (broken_engine_in_extracts, (EXTRACTS,), "extract_libra", "failed in the engine"),
+        (broken_engine_in_linkage, (LINKS,), "link_magistrates", "failed in the engine"),
+        (unforeseen_error, (), "link_magistrates", "KeyError"),
+        (failing_gate, (VERDICTS,), "extracts/libra_cases: expectations", ""),
+        (failing_dbt, (VERDICTS, MARTS), "marts", "dbt refuses the marts"),
     ):
+        forget(settings, *anew)
         with monkeypatch.context() as patched:
             force(settings, patched)
             failed = refresh(settings, EDITION, printed.append)
         broken = [each.step for each in failed.steps if not each.succeeded]
         assert fails in (*broken, *failed.failed_checks), (force.__name__, failed.steps)
+        assert any(reason in each.reason for each in failed.steps), (force.__name__, failed.steps)
         printed += [step.reason for step in failed.steps]
-        reset(settings)
 
     out = capfd.readouterr()
     said = "\n".join([*printed, out.out, out.err, caplog.text]).upper()
@@ -290,10 +295,19 @@ def test_no_canary_leaves_the_secure_zone(planted, capfd, caplog, monkeypatch):
     assert found_in(settings.home) == []
 
 
-def reset(settings):
-    """Forget what stands, so that the next failure is met afresh."""
-    for known in (*settings.home.rglob("CURRENT"), *settings.audit.rglob("*.json")):
-        known.unlink()
+EXTRACTS = "warehouse/extracts/libra_*/*/CURRENT"
+LINKS = "warehouse/linkage/magistrates_*/*/CURRENT"
+MARTS = "warehouse/marts/*/*/CURRENT"
+VERDICTS = "audit/verdicts/extracts/*/*/*.json"
+
+
+def forget(settings, *patterns):
+    """Let what stands there be made anew, so that the next failure is met."""
+    for pattern in patterns:
+        known = list(settings.home.glob(pattern))
+        assert known, pattern
+        for each in known:
+            each.unlink()
 
 
 def refused_file(settings, _patched):
@@ -322,7 +336,7 @@ def broken_engine_in_extracts(settings, patched):
         "content_query",
         lambda *arguments: (
             f"select cast(first_name as integer) as record_key "
-            f"from ({extraction.identities_query(arguments[0])})"
+            f"from ({extraction.identities_query(*arguments)})"
             if arguments[0].contract.table == "libra_cases"
             else real(*arguments)
         ),
@@ -368,15 +382,15 @@ def failing_dbt(settings, patched):
             f"copy (select * replace ({text(person['first_name'])} as age_at_first_hearing) "
             f"from {parquet(content)}) to {text(spoiled)}"
         )
-    real = Build.arguments.fget
+    real = Build.environment.fget
 
     def misled(build):
-        *given, variables = real(build)
-        read = json.loads(variables)
-        read["tables"]["extracts.libra_cases"] = str(spoiled)
-        return [*given, json.dumps(read)]
+        given = real(build)
+        read = json.loads(given["DATAFIRST_TABLES"])
+        read["extracts.libra_cases"] = str(spoiled)
+        return given | {"DATAFIRST_TABLES": json.dumps(read)}
 
-    patched.setattr(Build, "arguments", property(misled))
+    patched.setattr(Build, "environment", property(misled))
 
 
 def unforeseen_error(settings, patched):
