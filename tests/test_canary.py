@@ -15,6 +15,7 @@ import logging
 import shutil
 import sqlite3
 import zlib
+from collections import defaultdict
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -207,6 +208,9 @@ def found_in(root: Path):
     """Which canaries stand where, outside the secret folders."""
     wanted = [needle.encode().upper() for needle in needles()]
     wanted += [needle.encode("utf-16-le").upper() for needle in needles()]
+    by_beginning = defaultdict(list)
+    for needle in wanted:
+        by_beginning[needle[:4]].append(needle)
     found = []
     for path in sorted(root.rglob("*")):
         relative = path.relative_to(root)
@@ -214,7 +218,8 @@ def found_in(root: Path):
             continue
         # No needle holds a line break: what is found in any of the texts is found in all of them.
         said = b"\n".join(texts_of(path)).upper()
-        hits = [needle for needle in wanted if needle in said]
+        begun = [many for beginning, many in by_beginning.items() if beginning in said]
+        hits = [needle for many in begun for needle in many if needle in said]
         if hits:
             found.append((str(relative), hits[:3]))
     return found
