@@ -109,7 +109,9 @@ def score(
     with splink_linker(connection, "tuples", settings) as (linker, _):
         weighing = _weighing_sql(linker, threshold)
     levels = [level for each in settings["comparisons"] for level in each["comparison_levels"]]
-    weighed = {str(level["tf_adjustment_column"]) for level in levels if _is_weighed(level)}
+    weighed = {
+        str(level["tf_adjustment_column"]) for level in levels if level.get("tf_adjustment_column")
+    }
     told = {
         side[:-2] for level in levels for side in _SIDE.findall(str(level["sql_condition"]))
     } | weighed
@@ -131,9 +133,9 @@ def score(
         for side, ids in sides.items():
             at = pa.array(place[ids])
             beside |= {f"{field}_{side}": values.take(at) for field, values in columns.items()}
-        both = pa.table(beside)
-        # In two pieces, one a core: each asks the engine for its own copy of a dictionary.
-        connection.register("compared", pa.concat_tables(_halves(both)))
+        both, half = pa.table(beside), (len(sides["l"]) + 1) // 2
+        # In two pieces for two cores: each piece costs the engine a copy of every dictionary.
+        connection.register("compared", pa.concat_tables([both.slice(0, half), both.slice(half)]))
         connection.execute(
             f"""insert into edges
             with __splink__df_blocked as (select *, 0 as match_key{more} from compared), {weighing}
@@ -160,11 +162,6 @@ def _weighing_sql(linker: Linker, threshold: float) -> str:
         ("weighed", last["sql"]),
     ]
     return ", ".join(f"{table} as ({sql})" for table, sql in queries)
-
-
-def _is_weighed(level: Mapping[str, Any]) -> bool:
-    """Whether agreement on a common value counts less at this level."""
-    return bool(level.get("tf_adjustment_column"))
 
 
 def _columns(
@@ -209,11 +206,6 @@ def _frequencies(
     told = connection.sql(f"select {field}, tf_{field} from {table}").to_arrow_table()
     at = pc.index_in(values.dictionary, value_set=told[field].combine_chunks())
     return told[f"tf_{field}"].combine_chunks().take(at)
-
-
-def _halves(table: pa.Table) -> list[pa.Table]:
-    half = (len(table) + 1) // 2
-    return [table.slice(0, half), table.slice(half)]
 
 
 def score_candidates(
