@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from landed_rows import Landing, as_csv, booking, case, charge, offence, prisoner, row_of
 
+from datafirst_platform.extracts import reading
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.extracts.extraction import extract_source
 from datafirst_platform.safe_errors import DeliveryRefused
@@ -490,3 +491,19 @@ def test_refusals_are_written_nowhere_with_values(landing):
     refusal(landing, HEADER.encode() + f'{SECRET},"{SECRET}\n'.encode(), rows={"libra_cases": 1})
     for path in landing.settings.home.rglob("*.json"):
         assert SECRET not in json.dumps(path.read_text())
+
+
+def test_no_rule_becomes_a_join_behind_which_rows_lose_their_order():
+    with duckdb.connect() as connection:
+        for contract in contracts().values():
+            rows = ", ".join(f"'' as {reading._given(each)}" for each in contract.columns)
+            days = "".join(
+                f", date '2020-01-01' as {reading._value(each)}"
+                for each in contract.columns
+                if each.type == "date"
+            )
+            connection.execute(f"create or replace temp table rows as select {rows}{days}")
+            rules = [rule for each in contract.columns for _, rule in reading._rules(each)]
+            cases = " ".join(f"when {rule} then {at}" for at, rule in enumerate(rules))
+            plan = connection.execute(f"explain select case {cases} end from rows").fetchall()
+            assert "join" not in str(plan).lower(), contract.table
