@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +117,12 @@ def score(
     } | weighed
     derived = {field: DERIVED[field] for field in sorted(told & DERIVED.keys())}
     held = (told - derived.keys()) | {_OF[field] for field in derived}
-    place, columns = _columns(connection, sorted(held), weighed, frequencies or {})
-    left, right = arrays(connection, "select join_key_l, join_key_r from pairs")
+    place, columns = _columns(connection, sorted(held))
+    common = {
+        field: _frequencies(connection, field, columns[field], (frequencies or {}).get(field))
+        for field in sorted(weighed)
+    }
+    pairs = connection.execute("select join_key_l as l, join_key_r as r from pairs").fetchnumpy()
     more = "".join(
         f", {sql.replace(_OF[field], f'{_OF[field]}_{side}')} as {field}_{side}"
         for field, sql in derived.items()
@@ -127,13 +131,19 @@ def score(
     connection.execute(
         "create or replace temp table edges (l integer, r integer, match_weight decimal(6, 2))"
     )
-    for start in range(0, len(left), _PAIRS_AT_ONCE):
-        sides = {"l": left[start:][:_PAIRS_AT_ONCE], "r": right[start:][:_PAIRS_AT_ONCE]}
-        beside = {f"id_{side}": pa.array(ids, pa.int32()) for side, ids in sides.items()}
-        for side, ids in sides.items():
-            at = pa.array(place[ids])
+    for start in range(0, len(pairs["l"]), _PAIRS_AT_ONCE):
+        beside: dict[str, pa.Array] = {}
+        for side, ids in pairs.items():
+            some = ids[start : start + _PAIRS_AT_ONCE]
+            at = pa.array(place[some])
+            beside[f"id_{side}"] = pa.array(some, pa.int32())
             beside |= {f"{field}_{side}": values.take(at) for field, values in columns.items()}
-        both, half = pa.table(beside), (len(sides["l"]) + 1) // 2
+            beside |= {
+                f"tf_{field}_{side}": shares.take(beside[f"{field}_{side}"].indices)
+                for field, shares in common.items()
+            }
+        both = pa.table(beside)
+        half = (len(both) + 1) // 2
         # In two pieces for two cores: each piece costs the engine a copy of every dictionary.
         connection.register("compared", pa.concat_tables([both.slice(0, half), both.slice(half)]))
         connection.execute(
@@ -165,12 +175,9 @@ def _weighing_sql(linker: Linker, threshold: float) -> str:
 
 
 def _columns(
-    connection: duckdb.DuckDBPyConnection,
-    fields: Sequence[str],
-    weighed: Collection[str],
-    frequencies: Mapping[str, str],
+    connection: duckdb.DuckDBPyConnection, fields: Sequence[str]
 ) -> tuple[Ints, dict[str, pa.Array]]:
-    """Where each tuple stands, by id; the fields of all tuples, and `tf_<field>` of those weighed.
+    """Where each tuple stands, by id; and fields of all tuples.
 
     Texts are numbers of a dictionary: a pair takes four bytes of a name, and a name is not moved.
     """
@@ -178,7 +185,7 @@ def _columns(
     import pyarrow as pa
 
     (ids,) = arrays(connection, "select id from tuples")
-    place: Ints = np.zeros(int(ids.max(initial=-1)) + 1, dtype=np.int64)
+    place: Ints = np.zeros(int(ids.max(initial=-1)) + 1, dtype=np.int32)
     place[ids] = np.arange(len(ids))
     columns: dict[str, pa.Array] = {}
     for field in fields:
@@ -186,16 +193,20 @@ def _columns(
         read = connection.sql(f"select {name(field)} from tuples").to_arrow_table()
         values = read[0].combine_chunks()
         columns[field] = values.dictionary_encode() if pa.types.is_string(values.type) else values
-        if field in weighed:
-            common = _frequencies(connection, field, columns[field], frequencies.get(field))
-            columns[f"tf_{field}"] = common.take(columns[field].indices)
     return place, columns
 
 
 def _frequencies(
     connection: duckdb.DuckDBPyConnection, field: str, values: pa.DictionaryArray, table: str | None
 ) -> pa.Array:
-    """How common each value of a dictionary is, as a share of all that are known."""
+    """How common each value of a dictionary is, as a share of all that are known.
+
+    Args:
+        connection: with the table.
+        field: of the tuples.
+        values: of all tuples.
+        table: (the field, `tf_<field>`), which says so instead.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
