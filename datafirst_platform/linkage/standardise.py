@@ -72,6 +72,8 @@ KEY_PARTS = {
     "name_high": "greatest(surname, forename1)",
     "surname_sound": "sound(surname)",
     "middle_initial": "left(middle_first, 1)",
+    # Known on both sides or on neither: many sources hold no middle names at all.
+    "middle_initial_if_any": "coalesce(left(middle_first, 1), '')",
     "birth_low": "least(birth_month, birth_day)",
     "birth_high": "greatest(birth_month, birth_day)",
 }
