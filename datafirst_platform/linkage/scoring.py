@@ -189,10 +189,16 @@ def _columns(
     place[ids] = np.arange(len(ids))
     columns: dict[str, pa.Array] = {}
     for field in fields:
-        # One at a time, for memory; rows of a table come in one order.
-        read = connection.sql(f"select {name(field)} from tuples").to_arrow_table()
-        values = read[0].combine_chunks()
-        columns[field] = values.dictionary_encode() if pa.types.is_string(values.type) else values
+        # One at a time, for memory.
+        read = connection.sql(f"select id, {name(field)} as value from tuples").to_arrow_table()
+        values = read["value"].combine_chunks()
+        if pa.types.is_string(values.type):
+            values = values.dictionary_encode()
+        found = place[read["id"].to_numpy()]
+        if (found[1:] < found[:-1]).any():
+            # A join of many threads hands its rows over as they come.
+            values = values.take(pa.array(np.argsort(found)))
+        columns[field] = values
     return place, columns
 
 

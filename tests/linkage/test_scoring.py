@@ -110,3 +110,25 @@ def test_how_common_a_value_is_may_be_told_from_outside(courts):
                 ).fetchall()[0][0]
             )
     assert float(weighed[1] - weighed[0]) == pytest.approx(8.97, abs=0.02)
+
+
+def test_fields_may_be_read_in_any_order(engine):
+    """Who stands beside whom is joined to the tuples; of two threads rows come as they come."""
+    columns = dict(CLEANED) | dict.fromkeys(BESIDE_FIELDS, "UBIGINT[]")
+    listed = ", ".join(_value(column, kind) for column, kind in columns.items())
+    rows = f"select id::integer as id, {listed} from (select range as id from range(700000))"
+    engine.execute(f"create or replace temp table tuples as {derive_query(rows)}")
+    engine.execute(
+        """create or replace temp table pairs as
+        select 0::utinyint as match_key, id as join_key_l, id + 350000 as join_key_r
+        from tuples where id % 97 = 0 and id < 350000"""
+    )
+    settings = splink_settings(trained_model(linkage_model("family")).comparisons, 0.001)
+    found = []
+    for in_order in ("true", "false", "false"):
+        engine.execute(f"set preserve_insertion_order = {in_order}")
+        engine.execute("set threads = 4")
+        score(engine, settings, LEAST)
+        found.append(engine.execute("select l, r, match_weight from edges order by all").fetchall())
+    assert len(found[0]) > 1000
+    assert found[0] == found[1] == found[2]
