@@ -1,15 +1,21 @@
 import hashlib
 
 import duckdb
+import pyarrow as pa
 import pytest
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given
+from hypothesis import settings as run
 from hypothesis import strategies as st
 
 from datafirst_platform.identity import (
     PSEUDONYM_LENGTH,
     TableKey,
     define_pseudonym,
+    define_record_pseudonym,
     master_key,
+    record_pseudonyms,
     scope_key,
     table_folder,
 )
@@ -24,6 +30,46 @@ def test_pseudonym_is_keyed_sha256_cut_in_half(key, plain):
         made = connection.execute("select pseudonym(?)", [plain]).fetchall()[0][0]
 
     assert made == hashlib.sha256(key + plain.encode()).hexdigest()[:PSEUDONYM_LENGTH]
+
+
+def cmac(key, plain):
+    made = CMAC(AES(key))
+    made.update(plain.encode())
+    return made.finalize().hex()
+
+
+@run(deadline=None)
+@given(
+    key=st.binary(min_size=16, max_size=16),
+    plain=st.lists(st.none() | st.text(max_size=70), max_size=30),
+    start=st.integers(0, 5),
+)
+def test_pseudonyms_of_records_are_aes_cmac(key, plain, start):
+    texts = pa.array(plain, pa.string()).slice(start)
+
+    made = record_pseudonyms(key, texts)
+    made.validate(full=True)
+    assert made.to_pylist() == [
+        None if each is None else cmac(key, each) for each in texts.to_pylist()
+    ]
+    assert {len(each) for each in made.drop_null().to_pylist()} <= {PSEUDONYM_LENGTH}
+
+
+@pytest.mark.parametrize("length", [0, 1, 15, 16, 17, 31, 32, 33, 48])
+def test_pseudonyms_of_records_at_the_ends_of_blocks(length):
+    texts = ["x" * length, "é" * (length // 2)]
+    expected = [cmac(b"k" * 16, each) for each in texts]
+    assert record_pseudonyms(b"k" * 16, pa.array(texts)).to_pylist() == expected
+
+
+def test_the_engine_makes_the_same_pseudonyms_of_records():
+    with duckdb.connect() as connection:
+        define_record_pseudonym(connection, b"k" * 16)
+        found = connection.execute(
+            "select case when range > 0 then 'id|' || range end as plain, pseudonym(plain) as made"
+            " from range(5000)"
+        ).fetchall()
+    assert all(made == (None if plain is None else cmac(b"k" * 16, plain)) for plain, made in found)
 
 
 def test_pseudonym_of_nothing_is_nothing():

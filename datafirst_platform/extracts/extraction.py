@@ -26,16 +26,17 @@ from datafirst_platform.extracts.deliveries import Delivery, delivery_for
 from datafirst_platform.extracts.reading import ReadTable, find_orphans, read_table
 from datafirst_platform.extracts.splitting import (
     content_query,
+    finished_content,
+    finished_identities,
     identities_query,
     quarantine_query,
-    sectors_to_areas,
 )
-from datafirst_platform.identity import TableKey, define_pseudonym, scope_key, table_folder
+from datafirst_platform.identity import TableKey, scope_key, table_folder
 from datafirst_platform.safe_errors import NotReady, PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 """Raise it whenever reading, judging or splitting gives other rows: extracts are then redone."""
 
 _SUMMARY = "extract.json"
@@ -145,7 +146,6 @@ def extract_source(
     scratch.mkdir(mode=0o700)
     try:
         with connect(settings) as connection:
-            define_pseudonym(connection, scope_key(settings, "records"))
             read = _read(connection, settings, delivery, scratch, tell)
             _publish(connection, settings, edition, delivery, read, recipe, tell)
     finally:
@@ -293,10 +293,10 @@ def _publish_at_once(
     One file is written by one core, for its bytes not to depend on how many there are.
     """
     key = scope_key(settings, "records")
+    finished = {"extracts": finished_content, "identities": finished_identities}
 
     def publish(stage: str, query: str) -> TableVersion:
         with connection.cursor() as cursor:
-            define_pseudonym(cursor, key)
             return tables.publish(
                 settings,
                 cursor,
@@ -305,7 +305,7 @@ def _publish_at_once(
                 query,
                 recipe=recipe,
                 inputs=inputs,
-                finish=partial(sectors_to_areas, contract) if stage == "extracts" else None,
+                finish=partial(finished[stage], contract, key) if stage in finished else None,
             )
 
     with ThreadPoolExecutor(settings.threads) as pool:

@@ -5,8 +5,8 @@ empty, and reads nothing where the header's width is wrong, without an error. So
 judgement: all columns are text, further columns catch what is too much, a field that is not there
 is told from an empty one, and header, widths, counts and control totals are checked here.
 
-A table is read in one pass, into memory that spills: every row gets its values, its record key
-and its first fault. What needs other rows, copies and orphans, is found afterwards.
+A table is read in one pass, into memory that spills: every row gets its values and its first fault.
+What needs other rows, copies and orphans, is found afterwards.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ class ReadTable:
     """A table after reading, one row a row supplied, in the order of its files.
 
     `rows` holds the contract's columns: dates as dates, all else as the text supplied; empty is
-    NULL. Further `_record_key`, `_file` (position in `files`), `_fault` (position in `reasons`;
-    NULL for an accepted row, -1 for a header) and `_text` (the row as a line of CSV, where a rule
-    on the row alone failed: its columns cannot give it back).
+    NULL. Further `_file` (position in `files`), `_fault` (position in `reasons`; NULL for an
+    accepted row, -1 for a header) and `_text` (the row as a line of CSV, where a rule on the row
+    alone failed: its columns cannot give it back).
 
     Attributes:
         contract: of the table.
@@ -142,7 +142,7 @@ def read_table(
     """Read the files that feed a table and find the rows at fault; orphans come after.
 
     Args:
-        connection: an engine with the macro `pseudonym`.
+        connection: an engine.
         contract: of the table.
         files: in the manifest's order.
         scratch: secure folder for unpacked copies.
@@ -242,6 +242,15 @@ def joined(child: Contract, parent: Contract) -> str:
     )
 
 
+def record_key(contract: Contract, alias: str) -> str:
+    """SQL for what the record key of a row as read is a pseudonym of: its table and primary key."""
+    parts = (
+        _canonical(column, f"{alias}.{name(column.name)}")
+        for column in map(contract.column, contract.primary_key)
+    )
+    return " || '|' || ".join([text(contract.table), *parts])
+
+
 def typed(column: Column, alias: str) -> str:
     """SQL for a column of a row as read, in its contract's type."""
     at = f"{alias}.{name(column.name)}"
@@ -293,26 +302,19 @@ def _judging_query(contract: Contract, scan: _Scan, at: int, failing: Sequence[s
     """
     columns = contract.columns
     given = ", ".join(f"nullif({name(each.name)}, '') as {_given(each)}" for each in columns)
-    dates = "".join(f"{_date(each)} as {_value(each)}, " for each in columns if each.type == "date")
-    parts = " || '|' || ".join(
-        _canonical(contract.column(key), _value(contract.column(key)))
-        for key in contract.primary_key
-    )
+    dates = "".join(f", {_date(each)} as {_value(each)}" for each in columns if each.type == "date")
     # Rows of another width: the reader fills up with NULL what is too short.
     beyond = "".join(f" or {each} is not null" for each in scan.extra[:1])
     cases = " ".join(f"when {each} then {number}" for number, each in enumerate(failing, 1))
     held = ", ".join(f"{_value(each)} as {name(each.name)}" for each in columns)
     fields = [*(name(each.name) for each in columns), *scan.extra]
     return f"""
-        select {held}, _record_key, {at}::usmallint as _file, _fault,
+        select {held}, {at}::usmallint as _file, _fault,
             case when _fault is not null then {_line(fields)} end as _text
         from (
             select *, cast(case when {name(columns[-1].name)} is null{beyond} then 0 {cases} end
                 as smallint) as _fault
-            from (
-                select *, {dates}
-                    pseudonym({text(contract.table + "|")} || {parts}) as _record_key
-                from (select *, {given} from ({scan.query}))))"""
+            from (select *{dates} from (select *, {given} from ({scan.query}))))"""
 
 
 def _given(column: Column) -> str:
@@ -508,17 +510,18 @@ def _find_duplicates(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> 
     """Mark copies of an earlier row, and all rows that differ and claim one key."""
     values = ", ".join(f"r.{name(column.name)}" for column in read.contract.columns)
     copied = read.reasons.index(("duplicate_row", None))
+    key = record_key(read.contract, "r")
     # Few rows share a key: they are found by its hash first, and only those compared whole.
     with values_withheld(f"Checking {read.contract.table}"):
         connection.execute(
             f"""update {read.rows} set _fault = found.fault
             from (
                 with twins as (
-                    select r.rowid as row, r._record_key as key,
+                    select r.rowid as row, {key} as key,
                         row_number() over (partition by {values} order by r.rowid) as copy
                     from {read.rows} r
-                    where r._fault is null and hash(r._record_key) in (
-                        select hash(r._record_key) from {read.rows} r where r._fault is null
+                    where r._fault is null and hash({key}) in (
+                        select hash({key}) from {read.rows} r where r._fault is null
                         group by all having count(*) > 1)),
                 claimed as (
                     select row, copy, count(*) filter (copy = 1) over (partition by key) as claims

@@ -6,7 +6,8 @@ They share nothing but `record_key`. What research needs of identity is derived 
 from __future__ import annotations
 
 import csv
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from datafirst_platform.engine import name, text
@@ -16,7 +17,8 @@ from datafirst_platform.extracts.contracts import (
     Contract,
     Derivation,
 )
-from datafirst_platform.extracts.reading import ReadTable, joined, line_of, typed
+from datafirst_platform.extracts.reading import ReadTable, joined, line_of, record_key, typed
+from datafirst_platform.identity import record_pseudonyms
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,13 +31,16 @@ They stay in the identities as supplied; linkage cleans them in its own way."""
 def content_query(read: ReadTable, parent: ReadTable | None) -> str:
     """SQL for the content of a table's accepted rows, in the order of `content_schema`.
 
-    Where an area is due its rows hold the sector of a postcode: `sectors_to_areas` follows.
+    Where a pseudonym is due its rows hold what it is made of, where an area is due the sector of a
+    postcode: `finished_content` follows.
     """
     contract = read.contract
-    taken = ["r._record_key as record_key"]
+    taken = [f"{record_key(contract, 'r')} as record_key"]
     joins = ""
     if parent is not None:
-        taken.append(f"p._record_key as {name(f'{parent.contract.table}_key')}")
+        taken.append(
+            f"{record_key(parent.contract, 'p')} as {name(_key_of(parent.contract.table))}"
+        )
         joins += f" join {parent.rows} p on {joined(contract, parent.contract)}"
     keyed = []
     for column in contract.columns:
@@ -54,25 +59,79 @@ def content_query(read: ReadTable, parent: ReadTable | None) -> str:
             value = _derived(contract, derivation, of_contract, alias)
         taken.append(f"{value} as {name(derivation.name)}")
     where = "r._fault is null" if parent is None else "r._fault is null and p._fault is null"
-    # Pseudonyms are made last: they are long, and would be carried along while rows are sorted.
     replaced = f" replace ({', '.join(keyed)})" if keyed else ""
     ordered = f"select {', '.join(taken)} from {read.rows} r{joins} where {where}{_order(joins)}"
     return f"select *{replaced} from ({ordered})"
 
 
-def sectors_to_areas(contract: Contract, rows: pa.Table) -> pa.Table:
-    """Content with the area of each sector, none where there is no such sector.
+def finished_content(contract: Contract, key: bytes, rows: pa.Table) -> pa.Table:
+    """Rows of the content with their pseudonyms and areas.
 
-    In SQL it would be a join, behind which all rows would have to be sorted once.
+    In SQL an id would be made of one row at a time, and an area by a join, behind which all rows
+    would have to be sorted once.
+
+    Args:
+        contract: of the table.
+        key: of the scope `records`.
+        rows: of `content_query`.
     """
+    made = [_key_of(contract.parent)] if contract.parent else []
+    columns = [each for each in contract.columns if each.treatment == "pseudonymise"]
+    made += [str(each.content_name) for each in columns if not each.multiple]
+    rows = _pseudonymised(key, rows, ["record_key", *made])
+    for column in columns:
+        if column.multiple:
+            rows = _replaced(rows, str(column.content_name), partial(_each_pseudonym, key))
+    return _sectors_to_areas(contract, rows)
+
+
+def finished_identities(contract: Contract, key: bytes, rows: pa.Table) -> pa.Table:
+    """Rows of `identities_query` with their pseudonyms; arguments as of `finished_content`."""
+    made = [_key_of(contract.parent)] if contract.parent else []
+    person = contract.source_person
+    if person is not None:
+        made.append(str(person.content_name))
+    return _pseudonymised(key, rows, ["record_key", *made])
+
+
+def _key_of(table: str) -> str:
+    """The column of a table's children that names their row of it."""
+    return f"{table}_key"
+
+
+def _pseudonymised(key: bytes, rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+    for column in columns:
+        rows = _replaced(rows, column, partial(record_pseudonyms, key))
+    return rows
+
+
+def _each_pseudonym(key: bytes, values: pa.Array) -> pa.Array:
+    """Values that hold several texts, parted by commas, with the pseudonym of each."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    texts = pc.split_pattern(values, ",")
+    made = pa.ListArray.from_arrays(
+        texts.offsets, record_pseudonyms(key, texts.values), mask=values.is_null()
+    )
+    return pc.binary_join(made, ",")
+
+
+def _replaced(rows: pa.Table, column: str, made: Callable[[pa.Array], pa.Array]) -> pa.Table:
+    at = rows.schema.get_field_index(column)
+    return rows.set_column(at, column, made(rows[column].combine_chunks()))
+
+
+def _sectors_to_areas(contract: Contract, rows: pa.Table) -> pa.Table:
+    """Content with the area of each sector, none where there is no such sector."""
+    import pyarrow.compute as pc
+
+    sectors, areas = _areas()
     for derivation in contract.derivations:
         if derivation.rule == "lsoa":
-            sectors, areas = _areas()
-            column = rows.schema.get_field_index(derivation.name)
-            found = areas.take(pc.index_in(rows[derivation.name], value_set=sectors))
-            rows = rows.set_column(column, derivation.name, found)
+            rows = _replaced(
+                rows, derivation.name, lambda held: areas.take(pc.index_in(held, value_set=sectors))
+            )
     return rows
 
 
@@ -89,18 +148,19 @@ def _areas() -> tuple[pa.Array, pa.Array]:
 
 
 def identities_query(read: ReadTable, parent: ReadTable | None) -> str:
-    """SQL for the identities of a table's accepted rows, in the order of `identities_schema`."""
-    made = ["r._record_key as record_key"]
+    """SQL for the identities of a table's accepted rows, in the order of `identities_schema`.
+
+    `finished_identities` follows.
+    """
+    made = [f"{record_key(read.contract, 'r')} as record_key"]
     joins = ""
     if parent is not None:
-        made.append(f"p._record_key as {name(f'{parent.contract.table}_key')}")
+        made.append(f"{record_key(parent.contract, 'p')} as {name(_key_of(parent.contract.table))}")
         joins = f" join {parent.rows} p on {joined(read.contract, parent.contract)}"
     person = read.contract.source_person
     if person is not None:
         domain = text(f"{person.domain}|")
-        made.append(
-            f"pseudonym({domain} || r.{name(person.name)}) as {name(str(person.content_name))}"
-        )
+        made.append(f"{domain} || r.{name(person.name)} as {name(str(person.content_name))}")
     made += [
         f"{typed(column, 'r')} as {name(column.name)}"
         for column in read.contract.columns
@@ -133,10 +193,10 @@ def quarantine_query(read: ReadTable) -> str:
 
 
 def _remade(column: Column, at: str) -> str:
-    """SQL for a value as content holds it: pseudonyms, or entries without spaces around them."""
+    """SQL for what a pseudonym is made of, or for entries without spaces around them."""
     one = "trim(entry)" if column.multiple else at
     if column.treatment == "pseudonymise":
-        one = f"pseudonym({text(f'{column.domain}|')} || {one})"
+        one = f"{text(f'{column.domain}|')} || {one}"
     if not column.multiple:
         return one
     return f"array_to_string(list_transform(string_split({at}, ','), lambda entry: {one}), ',')"

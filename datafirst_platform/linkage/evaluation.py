@@ -15,7 +15,7 @@ import duckdb
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.extracts.contracts import contracts
-from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.identity import TableKey, define_record_pseudonym, scope_key
 from datafirst_platform.linkage.measures import Measure, Quality
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, linkage_model
 from datafirst_platform.linkage.publishing import own_id, table_key
@@ -55,7 +55,7 @@ def evaluate(
         return None
     people = tables.require(settings, table_key(dataset, "people"), edition)
     with connect(settings) as connection, values_withheld(f"Evaluating {dataset}"):
-        define_pseudonym(connection, scope_key(settings, "records"))
+        define_record_pseudonym(connection, scope_key(settings, "records"))
         labelled = " union all ".join(
             f"select record_key, person_id, {number} as member "
             f"from ({_labels(settings, edition, table)})"
@@ -87,7 +87,7 @@ def _evaluate_cases(settings: Settings, edition: str, model: LinkageModel) -> Qu
     members = [linkage_model(member).members[0] for member in model.members]
     keys = [f"{table}_key" for table in members]
     with connect(settings) as connection, values_withheld(f"Evaluating {model.dataset}"):
-        define_pseudonym(connection, scope_key(settings, "records"))
+        define_record_pseudonym(connection, scope_key(settings, "records"))
         truth = ", ".join(
             f"{_record_key(table)} as {key}" for table, key in zip(members, keys, strict=True)
         )
@@ -118,7 +118,7 @@ def _evaluate_passes(settings: Settings, edition: str, model: LinkageModel) -> Q
         return None
     links = tables.require(settings, table_key(model.dataset, "links"), edition)
     with connect(settings) as connection, values_withheld(f"Evaluating {model.dataset}"):
-        define_pseudonym(connection, scope_key(settings, "records"))
+        define_record_pseudonym(connection, scope_key(settings, "records"))
         for end, table in zip("lr", members, strict=True):
             connection.execute(f"create temp table {end} as {_owned(settings, edition, table)}")
         connection.execute(

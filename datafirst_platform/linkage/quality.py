@@ -17,7 +17,7 @@ import duckdb
 
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet, text
-from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.identity import TableKey, define_record_pseudonym, scope_key
 from datafirst_platform.linkage.blocking import key_sql
 from datafirst_platform.linkage.cases import prepare_cases
 from datafirst_platform.linkage.evaluation import _labels, _record_key, evaluate
@@ -289,7 +289,7 @@ def _against_labels(
 
     A record of a cluster of n is in n - 1 pairs, so pairs are counted and never listed.
     """
-    define_pseudonym(connection, scope_key(settings, "records"))
+    define_record_pseudonym(connection, scope_key(settings, "records"))
     truth = settings.secure / "truth" / edition
     labels = " union all ".join(
         f"select record_key, person_id, {number} as member "
@@ -340,7 +340,7 @@ def _against_cases(
     linked: dict[str, TableVersion],
 ) -> None:
     """Pairs of cases linked, true and both, by the subgroup of the first court's record."""
-    define_pseudonym(connection, scope_key(settings, "records"))
+    define_record_pseudonym(connection, scope_key(settings, "records"))
     cases = linked["cases"]
     own, other = _ends(cases)
     truth = ", ".join(

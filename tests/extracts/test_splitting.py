@@ -10,7 +10,7 @@ from landed_rows import booking, case, charge, family_case, family_event, offenc
 
 from datafirst_platform.extracts.contracts import POSTCODE_SECTORS, contracts
 from datafirst_platform.extracts.extraction import extract_source
-from datafirst_platform.identity import define_pseudonym, scope_key
+from datafirst_platform.identity import define_record_pseudonym, scope_key
 
 
 def extracted(landing, cases, offences=()):
@@ -29,7 +29,7 @@ def table(version):
 
 def pseudonym(landing, plain):
     connection = duckdb.connect()
-    define_pseudonym(connection, scope_key(landing.settings, "records"))
+    define_record_pseudonym(connection, scope_key(landing.settings, "records"))
     return connection.execute("select pseudonym(?)", [plain]).fetchall()[0][0]
 
 

@@ -12,7 +12,7 @@ from made_identities import EDITION
 from datafirst_platform import tables
 from datafirst_platform.engine import connect
 from datafirst_platform.extracts.contracts import contracts
-from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.identity import TableKey, define_record_pseudonym, scope_key
 from datafirst_platform.linkage.linking import link_dataset
 from datafirst_platform.linkage.standardise import define_macros
 from datafirst_platform.settings import Settings
@@ -96,7 +96,7 @@ def key_of(settings):
 
     def made(table, *values):
         with connect(settings) as connection:
-            define_pseudonym(connection, scope_key(settings, "records"))
+            define_record_pseudonym(connection, scope_key(settings, "records"))
             plain = "|".join([table, *values])
             return connection.execute("select pseudonym(?)", [plain]).fetchall()[0][0]
 
@@ -111,7 +111,7 @@ def linked_courts(tmp_path_factory):
     made = records()
     cases = [each["case"] for each in made]
     with connect(settings) as connection:
-        define_pseudonym(connection, scope_key(settings, "records"))
+        define_record_pseudonym(connection, scope_key(settings, "records"))
         query = "select pseudonym('libra_cases|' || ? || '|d')"
         keys = [connection.execute(query, [case]).fetchall()[0][0] for case in cases]
     for stage, rows in (("identities", identities(made)), ("extracts", content(made))):

@@ -5,7 +5,7 @@ from made_identities import EDITION
 
 from datafirst_platform import tables
 from datafirst_platform.engine import connect
-from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.identity import TableKey, define_record_pseudonym, scope_key
 from datafirst_platform.linkage.evaluation import evaluate
 from datafirst_platform.linkage.measures import Measure
 
@@ -16,7 +16,7 @@ def publish(settings):
 
     def run(table, query):
         with connect(settings) as connection:
-            define_pseudonym(connection, scope_key(settings, "records"))
+            define_record_pseudonym(connection, scope_key(settings, "records"))
             connection.execute(
                 "create temp macro libra(c, d) as pseudonym('libra_cases|' || c || '|' || d)"
             )
@@ -113,7 +113,7 @@ def test_what_a_source_holds_for_one_person_is_no_merit_of_the_linkage(
 ):
     # Names 1 and 2 stand under one root; 3 is the same person under another root, and not found.
     with connect(settings) as connection:
-        define_pseudonym(connection, scope_key(settings, "records"))
+        define_record_pseudonym(connection, scope_key(settings, "records"))
         keys = connection.execute(
             "select pseudonym('nomis_offenders|' || i) from (values ('1'), ('2'), ('3')) t(i)"
         ).fetchall()

@@ -11,7 +11,7 @@ from made_identities import pnc
 from datafirst_platform import tables
 from datafirst_platform.cli import main
 from datafirst_platform.engine import connect, parquet
-from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.identity import TableKey, define_record_pseudonym, scope_key
 from datafirst_platform.linkage.linking import link_dataset
 from datafirst_platform.linkage.overrides import COLUMNS, overrides_of, sign
 from datafirst_platform.safe_errors import PlatformError
@@ -39,7 +39,7 @@ def write(tmp_path):
 def keys(courts):
     """Record keys by the number of the case."""
     with connect(courts) as connection:
-        define_pseudonym(connection, scope_key(courts, "records"))
+        define_record_pseudonym(connection, scope_key(courts, "records"))
         query = "select pseudonym('libra_cases|' || ? || '|d')"
         return {
             each["case"]: connection.execute(query, [each["case"]]).fetchall()[0][0]

@@ -11,7 +11,7 @@ from datafirst_platform import tables
 from datafirst_platform.editions import edition
 from datafirst_platform.engine import connect
 from datafirst_platform.extracts.extraction import extract_source
-from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.identity import TableKey, define_record_pseudonym, scope_key
 from datafirst_platform.marts.build import Build
 from datafirst_platform.settings import Settings
 from datafirst_platform.synthetic import make_supply
@@ -347,7 +347,7 @@ def rebuilt(tmp_path_factory):
     extract_source(settings, EDITION, "nomis")
     truth = settings.secure / "truth" / EDITION
     with connect(settings) as connection:
-        define_pseudonym(connection, scope_key(settings, "records"))
+        define_record_pseudonym(connection, scope_key(settings, "records"))
         person = "left(sha256(person_id::varchar), 32)"
         tables.publish(
             settings,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datafirst_platform import tables
 from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.extracts.contracts import contracts
-from datafirst_platform.identity import TableKey, define_pseudonym, scope_key
+from datafirst_platform.identity import TableKey, define_record_pseudonym, scope_key
 from datafirst_platform.settings import Settings
 
 PEOPLE_OF = {
@@ -24,7 +24,7 @@ PUPILS, SUBJECTS = "npd_census", "pnc_subjects"
 def publish_true_links(settings: Settings, edition: str) -> None:
     """Publish people of each dataset and of all, and what is linked, for extracts that stand."""
     with connect(settings) as connection:
-        define_pseudonym(connection, scope_key(settings, "records"))
+        define_record_pseudonym(connection, scope_key(settings, "records"))
         for dataset, table in PEOPLE_OF.items():
             _publish(settings, edition, f"{dataset}_people", _people(settings, edition, table))
         everyone = " union all ".join(
@@ -48,7 +48,7 @@ def publish_true_links(settings: Settings, edition: str) -> None:
 
 def _publish(settings: Settings, edition: str, table: str, query: str) -> None:
     with connect(settings) as connection:
-        define_pseudonym(connection, scope_key(settings, "records"))
+        define_record_pseudonym(connection, scope_key(settings, "records"))
         tables.publish(
             settings,
             connection,
