@@ -48,7 +48,7 @@ from datafirst_platform.linkage.lineage import Earlier, lineage
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, splink_settings, trained_model
 from datafirst_platform.linkage.overrides import Overrides, overrides_of
 from datafirst_platform.linkage.publishing import Counts, Linked, publish, standing
-from datafirst_platform.linkage.records import CONTENT, Member, numbered, record_keys
+from datafirst_platform.linkage.records import CONTENT, Member, key_number, numbered
 from datafirst_platform.linkage.scoring import score, thresholds_of
 from datafirst_platform.linkage.standardise import (
     ADDRESS,
@@ -85,17 +85,17 @@ class _Rows:
         now_of: for every known row the same row now, -1 where it is gone or was changed.
         then_of: for every row now the known row, -1 where it is new or was changed.
         gone: known rows that are gone or were changed since the edition before.
-        linked: for every known row whether it is of a person.
         place_of: for every row now its place among the people before, -1 where it has none.
         at: for every place among the people before its row now, -1 where it is gone.
+        key: for every place among the people before the number of its key, which rises.
     """
 
     now_of: Ints
     then_of: Ints
     gone: Ints
-    linked: NDArray[np.bool_]
     place_of: Ints
     at: Ints
+    key: NDArray[np.uint64]
 
     @property
     def fresh(self) -> Ints:
@@ -110,7 +110,8 @@ class _Touched:
     """The records a change may tell of: those that are new, and all of the people near them.
 
     Attributes:
-        row: rows now, in order; what follows is by their place.
+        row: rows now, in the order of their keys; what follows is by their place.
+        number: of each key; it rises.
         node: first place with the same identifiers.
         key: record keys (Arrow).
         pnc: police identifiers (Arrow).
@@ -120,12 +121,21 @@ class _Touched:
     """
 
     row: Ints
+    number: NDArray[np.uint64]
     node: Ints
     key: pa.Array
     pnc: pa.Array
     person: Sequence[Ints]
     people: pa.Table
     now: Ints
+
+    def place(self, rows: Ints) -> Ints:
+        """Where these rows now stand."""
+        import numpy as np
+
+        order = np.argsort(self.row)
+        found: Ints = order[np.searchsorted(self.row, rows, sorter=order)]
+        return found
 
 
 def follow(
@@ -226,7 +236,7 @@ def link_changes(
         with whom a record that is new belongs.
     """
     table = member.people.key.table
-    source = _by_key(connection, member)
+    source = numbered(member.people.path)
     rows = _compare(connection, source, member, known)
     if rows is None or len(rows.fresh) > MOST_CHANGED * len(rows.then_of):
         return None
@@ -250,17 +260,6 @@ def link_changes(
     return counts | _count_tuples(connection, model, known, rows)
 
 
-def _by_key(connection: duckdb.DuckDBPyConnection, member: Member) -> str:
-    """SQL for the identities, numbered in the order of their keys, as people are published."""
-    import numpy as np
-
-    _, order = record_keys(connection, [member])
-    register(connection, "places", {"at": order, "row": np.arange(len(order))})
-    return f"""select supplied.* exclude (row), places.row
-        from ({numbered(member.people.path)}) as supplied
-        inner join places on supplied.row = places.at"""
-
-
 def _compare(
     connection: duckdb.DuckDBPyConnection, source: str, member: Member, known: Known
 ) -> _Rows | None:
@@ -280,10 +279,12 @@ def _compare(
         where not gone"""
     ).fetchnumpy()
     now, before = np.asarray(found["now"]), np.asarray(found["before"])
-    columns = connection.execute("select row, linked, gone from known").fetchnumpy()
+    columns = connection.execute("select row, linked, gone, record from known").fetchnumpy()
     linked, alive = np.zeros((2, len(columns["row"])), dtype=bool)
     linked[columns["row"]] = columns["linked"]
     alive[columns["row"]] = np.logical_not(columns["gone"])
+    key = np.zeros(len(linked), dtype=np.uint64)
+    key[columns["row"]] = columns["record"]
     (ended,) = arrays(
         connection,
         """select known.row from known semi join (from known where gone) as ends
@@ -295,26 +296,19 @@ def _compare(
     now_of = np.full(len(linked), -1, dtype=np.int64)
     then_of = np.full(member.people.rows, -1, dtype=np.int64)
     now_of[before], then_of[now] = now, before
-    gone = np.flatnonzero(alive & (now_of < 0))
 
-    register(connection, "gone_rows", {"row": gone[linked[gone]]})
-    (places,) = arrays(
-        connection,
-        f"""select file_row_number from {by_row(known.people)} as people
-        semi join (select record from known semi join gone_rows using (row)) as gone
-            on hash(people.record_key) = gone.record""",
-    )
-    stays = np.ones(known.people.rows, dtype=bool)
-    stays[places] = False
-    kept = np.sort(now_of[linked & (now_of >= 0)])
-    if len(kept) != int(stays.sum()):
+    # People are published in the order of their keys.
+    person = np.flatnonzero(alive & linked)
+    person = person[np.argsort(key[person])]
+    key = key[person]
+    if len(person) != known.people.rows or (key[1:] == key[:-1]).any():
         return None
-    # Both are in the order of their keys.
-    at = np.full(known.people.rows, -1, dtype=np.int64)
-    at[stays] = kept
     place_of = np.full(len(then_of), -1, dtype=np.int64)
-    place_of[kept] = np.flatnonzero(stays)
-    return _Rows(now_of, then_of, gone, linked, place_of, at)
+    at = now_of[person]
+    place_of[at[at >= 0]] = np.flatnonzero(at >= 0)
+    gone = np.flatnonzero(alive & (now_of < 0))
+    register(connection, "gone_rows", {"row": gone[linked[gone]]})
+    return _Rows(now_of, then_of, gone, place_of, at, key)
 
 
 def _arrive(
@@ -525,18 +519,20 @@ def _touch(
     ).to_arrow_table()
     now = rows.at[told["row"].to_numpy()]
     stays = now >= 0
-    register(connection, "touched", {"row": rows.then_of[now[stays]], "now": now[stays]})
+    then = rows.then_of[now[stays]]
+    register(connection, "touched", {"row": then, "place": np.arange(len(then))})
     columns = connection.sql(
-        "select content, pnc from known inner join touched using (row) order by now"
+        "select content, pnc from known inner join touched using (row) order by place"
     ).to_arrow_table()
     arrived = connection.sql(
-        "select row, record_key, content, pnc from arrivals order by row"
+        f"""select row, record_key, {key_number("record_key")} as number, content, pnc
+        from arrivals order by row"""
     ).to_arrow_table()
 
-    every = np.concatenate([now[stays], arrived["row"].to_numpy()])
-    order = np.argsort(every)
-    row = every[order]
     stayed = told.filter(pa.array(stays))
+    number = np.concatenate([rows.key[stayed["row"].to_numpy()], arrived["number"].to_numpy()])
+    order = np.argsort(number)
+    row = np.concatenate([now[stays], arrived["row"].to_numpy()])[order]
 
     def both(one: pa.ChunkedArray, column: str) -> pa.Array:
         chunks = [*one.chunks, *arrived[column].chunks]
@@ -550,6 +546,7 @@ def _touch(
         person.append(code[order])
     found = _Touched(
         row=row,
+        number=number[order],
         node=_first_alike(both(columns["content"], "content")),
         key=both(stayed["record_key"], "record_key"),
         pnc=both(columns["pnc"], "pnc"),
@@ -557,7 +554,7 @@ def _touch(
         people=told,
         now=now,
     )
-    at = found.node[np.searchsorted(row, left)], found.node[np.searchsorted(row, right)]
+    at = found.node[found.place(left)], found.node[found.place(right)]
     return found, Pairs(np.minimum(*at), np.maximum(*at), weight)
 
 
@@ -592,7 +589,7 @@ def _likelihood(
         f"""select row, {SEXES} as sex, coalesce(year(dob), 0)::smallint as birth_year
         from ({clean_query(table, near)})"""
     ).fetchnumpy()
-    at = np.searchsorted(touched.row, found["row"])
+    at = touched.place(np.asarray(found["row"]))
     sex: NDArray[np.uint8] = np.zeros(len(touched.row), dtype=np.uint8)
     birth_year: NDArray[np.int16] = np.zeros(len(touched.row), dtype=np.int16)
     sex[at], birth_year[at] = found["sex"], found["birth_year"]
@@ -724,9 +721,9 @@ def _name(
         lambda column: touched.people[column].combine_chunks(),
         len(touched.people),
         np.concatenate([stays, lost[changed]]),
-        np.concatenate(
-            [np.searchsorted(touched.row, touched.now[stays]), again.drop_null().to_numpy()]
-        ).astype(np.int64),
+        np.concatenate([touched.place(touched.now[stays]), again.drop_null().to_numpy()]).astype(
+            np.int64
+        ),
     )
     told = lineage(connection, edition, earlier, touched.key, labels)
     columns = {"record_key": touched.key}
@@ -734,23 +731,26 @@ def _name(
         columns[f"person_{level}"] = names.keys.take(_arrow(label))
         columns[f"since_{level}"] = told.editions.take(_arrow(names.since[label]))
 
-    take = rows.place_of.copy()
-    take[touched.row] = known.people.rows + np.arange(len(touched.row))
-    take = take[take >= 0]
+    stays_there = rows.at >= 0
+    before = rows.place_of[touched.row]
+    stays_there[before[before >= 0]] = False
+    place = np.flatnonzero(stays_there)
+    new = known.people.rows + np.arange(len(touched.row))
+    take = np.insert(place, np.searchsorted(rows.key[place], touched.number), new)
     _merge_in(connection, "people_in_order", known.people, take, pa.table(columns))
 
-    before = _counted(connection, known)
+    published = _counted(connection, known)
     counts = dict(told.counts)
     counts["records_before", ""] = known.people.rows
     counts["records_kept", ""] += known.people.rows - len(touched.people)
     counts["records", ""] = len(take)
     for level, label in zip(LEVELS, labels, strict=True):
-        others = before["people", level] - counts["before", level]
+        others = published["people", level] - counts["before", level]
         sizes = np.bincount(label, minlength=1)
         counts["before", level] += others
         counts["kept", level] += others
         counts["people", level] = others + int((sizes > 0).sum())
-        counts["largest", level] = max(before["largest", level], int(sizes.max()))
+        counts["largest", level] = max(published["largest", level], int(sizes.max()))
     return counts
 
 
@@ -892,7 +892,7 @@ def _remember(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Non
     none = ", ".join(f"null::uinteger as {key}" for key in keys)
     connection.execute(
         f"""create temp table known_now as
-        select mark, false as gone, hash(every.record_key) as record,
+        select mark, false as gone, {key_number("every.record_key")} as record,
             arrivals.row is not null as linked, arrived.content, arrivals.pnc, {", ".join(keys)}
         from fresh_rows as every
         left join arrivals on every.row = arrivals.row

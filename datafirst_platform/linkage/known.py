@@ -5,10 +5,11 @@ hashes of identifiers and lie in the secure zone, and whether they still fit. Wh
 records are linked by them (`changes.py`).
 
 `known/<dataset>`: `mark`, a hash of all that linkage reads of a row of the identities; `gone`,
-whether the row with this mark is no more; `record`, a hash of its key; `linked`, whether it is of a
-person; `content`, a hash of its identifiers where equal ones are one tuple; `pnc`; and `key_0`, …
-its blocking keys by rule. A linkage from nothing leaves a row for every row of the identities; one
-that goes on leaves those that are new, changed or gone, a layer upon the ones before.
+whether the row with this mark is no more; `record`, the number of its key; `linked`, whether it is
+of a person; `content`, a hash of its identifiers where equal ones are one tuple; `pnc`; and
+`key_0`, … its blocking keys by rule. A linkage from nothing leaves a row for every row of the
+identities; one that goes on leaves those that are new, changed or gone, a layer upon the ones
+before.
 `known/<dataset>_frequencies`: (field, value, tuples), how many tuples hold a value, as a hash; left
 by a linkage from nothing alone.
 """
@@ -27,7 +28,7 @@ from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.blocking import key_sql
 from datafirst_platform.linkage.models import LinkageModel
 from datafirst_platform.linkage.publishing import basis_of, table_key
-from datafirst_platform.linkage.records import CONTENT, Member, numbered
+from datafirst_platform.linkage.records import CONTENT, Member, key_number, numbered
 from datafirst_platform.linkage.standardise import clean_query
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
@@ -178,7 +179,7 @@ def remember(
     table = member.people.key.table
     keys = ", ".join(f"key_{number}" for number in range(len(model.blocking)))
     records = f"""
-        select mark, false as gone, hash(every.record_key) as record,
+        select mark, false as gone, {key_number("every.record_key")} as record,
             records.id is not null as linked, content, pnc, {keys}
         from (select row, record_key, {mark_sql(table)} as mark
             from ({numbered(member.people.path)})) as every
