@@ -818,7 +818,7 @@ def _bridge(
         pa.table(
             {
                 "step": np.full(len(found.weight), step),
-                "level": [level] * len(found.weight),
+                "level": pa.array([level] * len(found.weight), pa.string()),
                 "record_key": touched.key.take(_arrow(found.left)),
                 "other_record_key": touched.key.take(_arrow(found.right)),
                 "weight": found.weight,

@@ -3,8 +3,11 @@
 import dataclasses
 from collections import defaultdict
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
+from types import SimpleNamespace
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -18,7 +21,7 @@ from datafirst_platform.editions import edition as edition_of
 from datafirst_platform.extracts.extraction import extract_source
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage import publishing
-from datafirst_platform.linkage.changes import settle
+from datafirst_platform.linkage.changes import _bridge, settle
 from datafirst_platform.linkage.clusters import Likelihood, Pairs, Unlikely
 from datafirst_platform.linkage.evaluation import evaluate
 from datafirst_platform.linkage.linking import link_dataset
@@ -419,3 +422,14 @@ def test_the_same_history_gives_the_same_bytes_on_one_thread(supplied_courts, tm
             }
         )
     assert versions[0] == versions[1]
+
+
+def test_bridges_may_be_of_the_lenient_thresholds_alone():
+    one, none = np.array([0]), np.array([], dtype=np.int64)
+    found = Pairs(one, one + 1, np.array([350]))
+    touched = SimpleNamespace(key=pa.array([key_of(1), key_of(2)]))
+    with duckdb.connect() as connection:
+        counts = _bridge(connection, touched, [Pairs(none, none, none), found, found])
+        bridges = connection.execute("from bridges").fetchall()
+    assert counts == {("bridges", "high"): 0, ("bridges", "medium"): 1, ("bridges", "low"): 1}
+    assert bridges == [("medium", key_of(1), key_of(2), Decimal("3.50"))]
