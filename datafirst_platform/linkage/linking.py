@@ -45,7 +45,13 @@ from datafirst_platform.linkage.publishing import (
     standing,
     table_key,
 )
-from datafirst_platform.linkage.records import Member, load_records, members_of, record_keys
+from datafirst_platform.linkage.records import (
+    Member,
+    forget_tuples,
+    load_records,
+    members_of,
+    record_keys,
+)
 from datafirst_platform.linkage.scoring import score_candidates, stream, thresholds_of
 from datafirst_platform.linkage.standardise import ADDRESS, BESIDE, define_macros
 from datafirst_platform.safe_errors import NotReady, PlatformError, values_withheld
@@ -138,10 +144,18 @@ def _in_order(left: Ints, right: Ints, weight: Ints, ids: int) -> tuple[Ints, In
     if ids * ids * span >= 1 << 63:
         order = np.lexsort((-weight, right, left))
         return left[order], right[order], weight[order]
-    packed = (left.astype(np.int64) * ids + right) * span + (most - weight)
+    # Put together and taken apart in one place: there may be tens of millions.
+    packed = left * np.int64(ids)
+    packed += right
+    packed *= span
+    packed += most
+    packed -= weight
     packed.sort()
-    pair, below = np.divmod(packed, span)
-    return pair // ids, pair % ids, most - below
+    weight = most - packed % span
+    packed //= span
+    right = packed % ids
+    packed //= ids
+    return packed, right, weight
 
 
 def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
@@ -178,10 +192,13 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
         links = _links(connection, records)
         decisions = overrides_of(settings, dataset)
         labels = _cluster(connection, model, records, links, decisions)
+        remembers = settings.incremental and can_follow(model)
+        if not remembers:
+            forget_tuples(connection)
         counts |= _people(connection, edition, before, records, labels)
         counts |= _edges(connection, model, records, links)
         linked = publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
-        if settings.incremental and can_follow(model):
+        if remembers:
             remember(settings, connection, edition, model, read[0], linked.tables["people"])
         return linked
 
@@ -220,6 +237,7 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
         links = _links(connection, records)
         decisions = overrides_of(settings, dataset)
         labels = _cluster(connection, model, records, links, decisions, given)
+        forget_tuples(connection)
         counts |= _people(connection, edition, before, records, labels, model.members)
         counts |= _edges(connection, model, records, links)
         return publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
@@ -261,10 +279,12 @@ def _records(connection: duckdb.DuckDBPyConnection, members: Sequence[Member]) -
 
 
 def _links(connection: duckdb.DuckDBPyConnection, records: _Records) -> Pairs:
-    """The pairs of `edges` by node."""
+    """The pairs of `edges` by node; it is dropped, and so is `pairs`."""
     left, right, weight = arrays(
         connection, f"select l, r, (match_weight * {HUNDREDTHS})::integer as weight from edges"
     )
+    connection.unregister("pairs")
+    connection.execute("drop table edges")
     return records.links(left, right, weight)
 
 
@@ -414,8 +434,10 @@ def _edges(
     import pyarrow as pa
 
     first = records.first(records.node)
-    left, right = first[links.left], first[links.right]
-    left, right = np.minimum(left, right), np.maximum(left, right)
+    one, other = first[links.left], first[links.right]
+    left = np.minimum(one, other)
+    right = np.maximum(one, other, out=one)
+    del other
     left, right, weight = _in_order(left, right, links.weight, records.ids)
     columns = {
         "record_key_l": (records.key, left),

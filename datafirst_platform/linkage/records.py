@@ -163,6 +163,12 @@ def forget_records(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"drop {'view' if is_view else 'table'} {table}")
 
 
+def forget_tuples(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what `tuples` holds: once they are clustered their numbers are all that is asked for."""
+    connection.execute("drop view tuples")
+    connection.execute("drop table standard")
+
+
 def record_keys(
     connection: duckdb.DuckDBPyConnection, members: Sequence[Member]
 ) -> tuple[pa.Array, Ints]:
