@@ -16,6 +16,8 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +31,7 @@ from datafirst_platform.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 CURRENT = "CURRENT"
 _VERSION_FILE = "version.json"
@@ -87,7 +90,6 @@ def publish(
     order_by: Sequence[str] = (),
     recipe: str,
     inputs: Mapping[str, str],
-    finish: Callable[[pa.Table], pa.Table] | None = None,
 ) -> TableVersion:
     """Write a query's rows as the table's new version and point `CURRENT` at it.
 
@@ -101,40 +103,91 @@ def publish(
             fixed order the bytes would differ from run to run.
         recipe: digest of what the content follows from (`recipe_of`).
         inputs: name to data version of what was read.
-        finish: what is done to each row group before it is written: other columns, as many rows.
 
     Raises:
         PlatformError: the engine failed; no value is quoted.
     """
-    folder = table_folder(settings, key, edition)
-    folder.mkdir(parents=True, exist_ok=True)
-    staged = folder / f".stage-{os.getpid()}"
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir()
-    file = staged / f"{key.table}.parquet"
     order = f" order by {', '.join(name(column) for column in order_by)}" if order_by else ""
+    ordered = f"select * from ({query}){order}"
+    parts = {key: _whole}
+    return publish_parts(
+        settings, connection, edition, ordered, parts, recipe=recipe, inputs=inputs
+    )[key]
+
+
+def publish_parts(
+    settings: Settings,
+    connection: duckdb.DuckDBPyConnection,
+    edition: str,
+    query: str,
+    parts: Mapping[TableKey, Callable[[pa.Table], pa.Table]],
+    *,
+    recipe: str,
+    inputs: Mapping[str, str],
+    finish: Callable[[pa.Table], pa.Table] | None = None,
+) -> dict[TableKey, TableVersion]:
+    """Write several tables from the rows of one query; otherwise as `publish`.
+
+    Args:
+        settings: the installation.
+        connection: an open engine that can run `query`.
+        edition: partition key.
+        query: SQL in a unique order.
+        parts: which columns of a row group each table takes, under which names.
+        recipe: digest of what the content follows from.
+        inputs: name to data version of what was read.
+        finish: what is done to each row group before it is parted: other values, as many rows.
+
+    Raises:
+        PlatformError: the engine failed; no value is quoted.
+    """
+    staged: dict[TableKey, Path] = {}
     try:
-        with values_withheld(f"Writing {key}"):
-            _write(connection, f"select * from ({query}){order}", file, finish)
-            described = connection.execute(f"describe select * from {parquet(file)}").fetchall()
-            rows = connection.execute(f"select count(*) from {parquet(file)}").fetchall()[0][0]
-        version = digest_of(file)
-        record = {
-            "version": version,
-            "rows": rows,
-            "columns": [[column[0], column[1]] for column in described],
-            "recipe": recipe,
-            "inputs": dict(inputs),
-        }
-        (staged / _VERSION_FILE).write_text(json.dumps(record, indent=1, sort_keys=True))
-        final = folder / f"v={version[:16]}"
-        if final.exists():
-            # The same bytes stand already: only what they follow from may have changed.
-            (staged / _VERSION_FILE).replace(final / _VERSION_FILE)
-        else:
-            staged.rename(final)
+        for key in parts:
+            folder = table_folder(settings, key, edition)
+            folder.mkdir(parents=True, exist_ok=True)
+            staged[key] = folder / f".stage-{os.getpid()}"
+            shutil.rmtree(staged[key], ignore_errors=True)
+            staged[key].mkdir()
+        files = {staged[key] / f"{key.table}.parquet": part for key, part in parts.items()}
+        with values_withheld(f"Writing {', '.join(map(str, parts))}"):
+            _write(connection, query, files, finish, settings.threads)
+            record: dict[str, object] = {"recipe": recipe, "inputs": dict(inputs)}
+            return {
+                key: _set_current(connection, key, edition, folder, record)
+                for key, folder in staged.items()
+            }
     finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        for folder in staged.values():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _whole(rows: pa.Table) -> pa.Table:
+    return rows
+
+
+def _set_current(
+    connection: duckdb.DuckDBPyConnection,
+    key: TableKey,
+    edition: str,
+    staged: Path,
+    record: dict[str, object],
+) -> TableVersion:
+    """Give a written file its place among the versions and point `CURRENT` at it."""
+    file = staged / f"{key.table}.parquet"
+    described = connection.execute(f"describe select * from {parquet(file)}").fetchall()
+    rows = connection.execute(f"select count(*) from {parquet(file)}").fetchall()[0][0]
+    version = digest_of(file)
+    columns = [[column[0], column[1]] for column in described]
+    record = {"version": version, "rows": rows, "columns": columns, **record}
+    (staged / _VERSION_FILE).write_text(json.dumps(record, indent=1, sort_keys=True))
+    folder = staged.parent
+    final = folder / f"v={version[:16]}"
+    if final.exists():
+        # The same bytes stand already: only what they follow from may have changed.
+        (staged / _VERSION_FILE).replace(final / _VERSION_FILE)
+    else:
+        staged.rename(final)
     pointer = folder / f".{CURRENT}-{os.getpid()}"
     pointer.write_text(final.name)
     pointer.replace(folder / CURRENT)
@@ -144,42 +197,69 @@ def publish(
 def _write(
     connection: duckdb.DuckDBPyConnection,
     query: str,
-    file: Path,
+    files: Mapping[Path, Callable[[pa.Table], pa.Table]],
     finish: Callable[[pa.Table], pa.Table] | None,
+    threads: int,
 ) -> None:
-    """Write a query's rows in their order, in row groups of one size.
+    """Write a query's rows in their order, in row groups of one size, while the next are made.
 
     The engine's own writer parts rows into groups as its cores hand them over: one core and two
     would give other bytes unless all rows were sorted once more.
     """
+    rows = connection.sql(query).to_arrow_reader(_ROW_GROUP)
+    with ExitStack() as opened, ThreadPoolExecutor(min(threads, len(files))) as pool:
+        groups = _row_groups(rows)
+        if finish is not None:
+            groups = _ahead(pool, finish, groups)
+        first = next(groups, None)
+        if first is None:
+            first = rows.schema.empty_table()
+        writers = [
+            (opened.enter_context(_writer(file, part(first))), part) for file, part in files.items()
+        ]
+        written: list[Future[None]] = []
+        for group in itertools.chain([first], groups):
+            for each in written:
+                each.result()
+            if len(group):
+                written = [pool.submit(writer.write_table, part(group)) for writer, part in writers]
+        for each in written:
+            each.result()
+
+
+def _ahead(
+    pool: ThreadPoolExecutor, finish: Callable[[pa.Table], pa.Table], groups: Iterator[pa.Table]
+) -> Iterator[pa.Table]:
+    """Finished groups in their order; one is worked on while the one before it is used."""
+    coming: Future[pa.Table] | None = None
+    for group in groups:
+        before, coming = coming, pool.submit(finish, group)
+        if before is not None:
+            yield before.result()
+    if coming is not None:
+        yield coming.result()
+
+
+def _writer(file: Path, first: pa.Table) -> pq.ParquetWriter:
+    """A writer of a table, by what its first rows look like."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = connection.sql(query).to_arrow_reader(_ROW_GROUP)
-    groups = _row_groups(rows)
-    if finish is not None:
-        groups = map(finish, groups)
-    first = next(groups, None)
-    if first is None:
-        first = rows.schema.empty_table()
-    texts = {each.name for each in rows.schema if pa.types.is_string(each.type)}
+    texts = {each.name for each in first.schema if pa.types.is_string(each.type)}
     unlike = {column for column in texts if _seldom_repeats(first[column])}
-    with pq.ParquetWriter(
+    return pq.ParquetWriter(
         file,
-        rows.schema,
+        first.schema,
         compression="zstd",
         compression_level=1,
         # A column without a repetition gains nothing from a dictionary; lengths first and then the
         # texts are written and read in half the time, and packed closer.
-        use_dictionary=[each.name for each in rows.schema if each.name not in unlike],
+        use_dictionary=[each.name for each in first.schema if each.name not in unlike],
         column_encoding=dict.fromkeys(sorted(unlike), "DELTA_LENGTH_BYTE_ARRAY"),
         dictionary_pagesize_limit=_DICTIONARY_BYTES,
         # The least and greatest text of a column are values of rows, and slow to find.
-        write_statistics=[each.name for each in rows.schema if each.name not in texts],
-    ) as writer:
-        for group in itertools.chain([first], groups):
-            if len(group):
-                writer.write_table(group)
+        write_statistics=[each.name for each in first.schema if each.name not in texts],
+    )
 
 
 def _seldom_repeats(values: pa.ChunkedArray) -> bool:

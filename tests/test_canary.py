@@ -7,6 +7,7 @@ opened, and so is everything it printed.
 """
 
 import csv
+import dataclasses
 import gzip
 import hashlib
 import io
@@ -330,17 +331,16 @@ def broken_engine_in_extracts(settings, patched):
     shutil.rmtree(settings.landing / "libra" / f"{EDITION}-2")
     from datafirst_platform.extracts import extraction
 
-    real = extraction.content_query
-    patched.setattr(
-        extraction,
-        "content_query",
-        lambda *arguments: (
-            f"select cast(first_name as integer) as record_key "
-            f"from ({extraction.identities_query(*arguments)})"
-            if arguments[0].contract.table == "libra_cases"
-            else real(*arguments)
-        ),
-    )
+    real = extraction.split
+
+    def broken(read, parent):
+        made = real(read, parent)
+        if read.contract.table != "libra_cases":
+            return made
+        cast = f"select * replace (cast(first_name as integer) as record_key) from ({made.query})"
+        return dataclasses.replace(made, query=cast)
+
+    patched.setattr(extraction, "split", broken)
 
 
 def broken_engine_in_linkage(settings, patched):

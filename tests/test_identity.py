@@ -62,6 +62,12 @@ def test_pseudonyms_of_records_at_the_ends_of_blocks(length):
     assert record_pseudonyms(b"k" * 16, pa.array(texts)).to_pylist() == expected
 
 
+def test_pseudonyms_of_more_texts_than_are_enciphered_at_once():
+    texts = [f"libra_cases|C{number}|D{number % 7}" for number in range(20_000)]
+    made = record_pseudonyms(b"k" * 16, pa.array([*texts, None]))
+    assert made.to_pylist() == [*(cmac(b"k" * 16, each) for each in texts), None]
+
+
 def test_the_engine_makes_the_same_pseudonyms_of_records():
     with duckdb.connect() as connection:
         define_record_pseudonym(connection, b"k" * 16)

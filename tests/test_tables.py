@@ -1,5 +1,6 @@
 import dataclasses
 
+import pyarrow.compute as pc
 import pytest
 
 from datafirst_platform import tables
@@ -58,6 +59,35 @@ def test_row_groups_do_not_follow_what_a_condition_left_of_the_engines(settings)
             found.add(made.version)
 
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("rows", [0, 5, 300_000])
+def test_two_tables_of_one_query_are_what_each_alone_would_be(settings, rows):
+    query = f"select range as n, range * 2 as m from range({rows}) order by n"
+    halves = {
+        KEY: lambda made: made.select(["n"]),
+        TableKey.of("marts", "doubles"): lambda made: made.select(["m"]).rename_columns(["n"]),
+    }
+    found = {}
+    for threads in (1, 2):
+        given = dataclasses.replace(settings, threads=threads)
+        with connect(given) as connection:
+            made = tables.publish_parts(
+                given,
+                connection,
+                "2025",
+                query,
+                halves,
+                recipe="r1",
+                inputs={},
+                finish=lambda group: group.set_column(1, "m", pc.add(group["m"], 1)),
+            )
+        found[threads] = [each.version for each in made.values()]
+        assert {each.rows for each in made.values()} == {rows}
+        assert all(tables.current(settings, key, "2025") == made[key] for key in halves)
+    assert found[1] == found[2]
+    alone = publish(settings, f"select range * 2 + 1 as n from range({rows})")
+    assert alone.version == found[1][1]
 
 
 def test_versions_are_never_changed(settings):

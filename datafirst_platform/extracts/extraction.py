@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -24,13 +23,7 @@ from datafirst_platform.engine import connect, name, parquet, text
 from datafirst_platform.extracts.contracts import POSTCODE_SECTORS, Contract, sources
 from datafirst_platform.extracts.deliveries import Delivery, delivery_for
 from datafirst_platform.extracts.reading import ReadTable, find_orphans, read_table
-from datafirst_platform.extracts.splitting import (
-    content_query,
-    finished_content,
-    finished_identities,
-    identities_query,
-    quarantine_query,
-)
+from datafirst_platform.extracts.splitting import quarantine_query, split
 from datafirst_platform.identity import TableKey, scope_key, table_folder
 from datafirst_platform.safe_errors import NotReady, PlatformError, values_withheld
 from datafirst_platform.settings import Settings
@@ -231,18 +224,13 @@ def _publish(
             for each in made.files
         } | {f"contract/{table}": contract.digest}
         parent = read[contract.parent] if contract.parent else None
-        queries = {"extracts": content_query(made, parent), "quarantine": quarantine_query(made)}
-        if contract.links:
-            queries["identities"] = identities_query(made, parent)
-        published = _publish_at_once(
-            settings, connection, contract, edition, queries, recipe, inputs
-        )
+        published = _publish_table(settings, connection, edition, made, parent, recipe, inputs)
         with values_withheld(f"Counting {table}"):
             counted = _by_rule(connection, made)
             receipt += _receipt_rows(connection, made)
         supplied = sum(each.file.rows for each in made.files)
         quarantined = sum(each.rows for each in counted)
-        if {published[stage].rows for stage in queries if stage != "quarantine"} != {
+        if {published[stage].rows for stage in published if stage != "quarantine"} != {
             supplied - quarantined
         } or published["quarantine"].rows != quarantined:
             msg = f"{table}: accepted and quarantined rows are not the rows supplied: a defect."
@@ -279,37 +267,42 @@ def _publish(
     )
 
 
-def _publish_at_once(
+def _publish_table(
     settings: Settings,
     connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
     edition: str,
-    queries: Mapping[str, str],
+    read: ReadTable,
+    parent: ReadTable | None,
     recipe: str,
     inputs: Mapping[str, str],
 ) -> dict[str, TableVersion]:
-    """Publish a table's parts, by stage, as many at once as there are cores.
-
-    One file is written by one core, for its bytes not to depend on how many there are.
-    """
-    key = scope_key(settings, "records")
-    finished = {"extracts": finished_content, "identities": finished_identities}
-
-    def publish(stage: str, query: str) -> TableVersion:
-        with connection.cursor() as cursor:
-            return tables.publish(
-                settings,
-                cursor,
-                TableKey.of(stage, contract.table),
-                edition,
-                query,
-                recipe=recipe,
-                inputs=inputs,
-                finish=partial(finished[stage], contract, key) if stage in finished else None,
-            )
-
-    with ThreadPoolExecutor(settings.threads) as pool:
-        return dict(zip(queries, pool.map(publish, queries, queries.values()), strict=True))
+    """Publish content, identities and quarantine of a table; returned by stage."""
+    contract = read.contract
+    made = split(read, parent)
+    parts = {TableKey.of("extracts", contract.table): made.content_of}
+    if contract.links:
+        parts[TableKey.of("identities", contract.table)] = made.identities_of
+    quarantine = TableKey.of("quarantine", contract.table)
+    published = tables.publish_parts(
+        settings,
+        connection,
+        edition,
+        made.query,
+        parts,
+        recipe=recipe,
+        inputs=inputs,
+        finish=partial(made.finish, scope_key(settings, "records")),
+    )
+    published[quarantine] = tables.publish(
+        settings,
+        connection,
+        quarantine,
+        edition,
+        quarantine_query(read),
+        recipe=recipe,
+        inputs=inputs,
+    )
+    return {key.stage: version for key, version in published.items()}
 
 
 def _by_rule(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> list[RuleCount]:

@@ -244,11 +244,15 @@ def joined(child: Contract, parent: Contract) -> str:
 
 def record_key(contract: Contract, alias: str) -> str:
     """SQL for what the record key of a row as read is a pseudonym of: its table and primary key."""
-    parts = (
+    return " || '|' || ".join([text(contract.table), *_key_parts(contract, alias)])
+
+
+def _key_parts(contract: Contract, alias: str) -> list[str]:
+    """SQL for each column of a table's primary key."""
+    return [
         _canonical(column, f"{alias}.{name(column.name)}")
         for column in map(contract.column, contract.primary_key)
-    )
-    return " || '|' || ".join([text(contract.table), *parts])
+    ]
 
 
 def typed(column: Column, alias: str) -> str:
@@ -510,26 +514,32 @@ def _find_duplicates(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> 
     """Mark copies of an earlier row, and all rows that differ and claim one key."""
     values = ", ".join(f"r.{name(column.name)}" for column in read.contract.columns)
     copied = read.reasons.index(("duplicate_row", None))
-    key = record_key(read.contract, "r")
-    # Few rows share a key: they are found by its hash first, and only those compared whole.
+    key = ", ".join(_key_parts(read.contract, "r"))
     with values_withheld(f"Checking {read.contract.table}"):
+        # Few rows share a key: they are found by its hash first, and only those compared whole.
         connection.execute(
-            f"""update {read.rows} set _fault = found.fault
-            from (
-                with twins as (
-                    select r.rowid as row, {key} as key,
-                        row_number() over (partition by {values} order by r.rowid) as copy
-                    from {read.rows} r
-                    where r._fault is null and hash({key}) in (
-                        select hash({key}) from {read.rows} r where r._fault is null
-                        group by all having count(*) > 1)),
-                claimed as (
-                    select row, copy, count(*) filter (copy = 1) over (partition by key) as claims
-                    from twins)
-                select row, case when copy > 1 then {copied} else {copied + 1} end as fault
-                from claimed where copy > 1 or claims > 1) found
-            where {read.rows}.rowid = found.row"""
+            f"""create or replace temp table _twins as
+            select hash({key}) as key from {read.rows} r where r._fault is null
+            group by all having count(*) > 1"""
         )
+        if connection.execute("from _twins limit 1").fetchall():
+            connection.execute(
+                f"""update {read.rows} set _fault = found.fault
+                from (
+                    with twins as (
+                        select r.rowid as row, row({key}) as key,
+                            row_number() over (partition by {values} order by r.rowid) as copy
+                        from {read.rows} r
+                        where r._fault is null and hash({key}) in (from _twins)),
+                    claimed as (
+                        select row, copy,
+                            count(*) filter (copy = 1) over (partition by key) as claims
+                        from twins)
+                    select row, case when copy > 1 then {copied} else {copied + 1} end as fault
+                    from claimed where copy > 1 or claims > 1) found
+                where {read.rows}.rowid = found.row"""
+            )
+        connection.execute("drop table _twins")
 
 
 def _form(column: Column, each: str) -> str:

@@ -6,7 +6,8 @@ They share nothing but `record_key`. What research needs of identity is derived 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
@@ -28,81 +29,122 @@ JUNK_BIRTH_DATES = ("1900-01-01", "1970-01-01")
 They stay in the identities as supplied; linkage cleans them in its own way."""
 
 
-def content_query(read: ReadTable, parent: ReadTable | None) -> str:
-    """SQL for the content of a table's accepted rows, in the order of `content_schema`.
+@dataclass(frozen=True)
+class Split:
+    """What becomes of a table's accepted rows.
 
-    Where a pseudonym is due its rows hold what it is made of, where an area is due the sector of a
-    postcode: `finished_content` follows.
+    Attributes:
+        query: SQL for the rows, in the order supplied. Where a pseudonym is due they hold what it
+            is made of, where an area is due the sector of a postcode: `finish` follows.
+        content: column of the rows for each of `content_schema`, in its order.
+        identities: the same for `identities_schema`; empty where no row is linked.
+        pseudonyms: columns of the rows that hold what a pseudonym is made of.
+        lists: the same, several in a value, parted by commas.
+        areas: columns that hold a sector.
+    """
+
+    query: str
+    content: Mapping[str, str]
+    identities: Mapping[str, str]
+    pseudonyms: tuple[str, ...]
+    lists: tuple[str, ...]
+    areas: tuple[str, ...]
+
+    def finish(self, key: bytes, rows: pa.Table) -> pa.Table:
+        """Rows of `query` with their pseudonyms and areas.
+
+        In SQL an id would be made of one row at a time, and an area by a join, behind which all
+        rows would have to be sorted once.
+
+        Args:
+            key: of the scope `records`.
+            rows: of `query`.
+        """
+        for column in self.pseudonyms:
+            rows = _replaced(rows, column, partial(record_pseudonyms, key))
+        for column in self.lists:
+            rows = _replaced(rows, column, partial(_each_pseudonym, key))
+        for column in self.areas:
+            rows = _replaced(rows, column, _area_of)
+        return rows
+
+    def content_of(self, rows: pa.Table) -> pa.Table:
+        """The content among finished rows."""
+        return _taken(rows, self.content)
+
+    def identities_of(self, rows: pa.Table) -> pa.Table:
+        """The identities among finished rows."""
+        return _taken(rows, self.identities)
+
+
+def split(read: ReadTable, parent: ReadTable | None) -> Split:
+    """How the accepted rows of a table become content and identities, in one pass over them.
+
+    Args:
+        read: the table.
+        parent: that of its parent, where its contract has one.
     """
     contract = read.contract
-    taken = [f"{record_key(contract, 'r')} as record_key"]
+    columns = _Columns()
+    content = {"record_key": columns.add("record_key", record_key(contract, "r"))}
+    pseudonyms = ["record_key"]
     joins = ""
+    where = "r._fault is null"
     if parent is not None:
-        taken.append(
-            f"{record_key(parent.contract, 'p')} as {name(_key_of(parent.contract.table))}"
-        )
-        joins += f" join {parent.rows} p on {joined(contract, parent.contract)}"
-    keyed = []
+        made = f"{parent.contract.table}_key"
+        content[made] = columns.add(made, record_key(parent.contract, "p"))
+        pseudonyms.append(made)
+        joins = f" join {parent.rows} p on {joined(contract, parent.contract)}"
+        where += " and p._fault is null"
+    identities = dict(content) if contract.links else {}
+    lists: list[str] = []
     for column in contract.columns:
         if column.content_name is None:
             continue
-        made = name(column.content_name)
-        taken.append(f"{typed(column, 'r')} as {made}")
-        if column.treatment == "pseudonymise" or column.multiple:
-            keyed.append(f"{_remade(column, made)} as {made}")
+        made = column.content_name
+        content[made] = columns.add(made, _taken_over(column))
+        if column.treatment == "pseudonymise":
+            (lists if column.multiple else pseudonyms).append(made)
+    areas: list[str] = []
     for derivation in contract.derivations:
         of_contract = parent.contract if derivation.of_parent and parent else contract
         alias = "p" if derivation.of_parent else "r"
         if derivation.rule == "lsoa":
             value = _sector(f"{alias}.{name(derivation.of)}")
+            areas.append(derivation.name)
         else:
             value = _derived(contract, derivation, of_contract, alias)
-        taken.append(f"{value} as {name(derivation.name)}")
-    where = "r._fault is null" if parent is None else "r._fault is null and p._fault is null"
-    replaced = f" replace ({', '.join(keyed)})" if keyed else ""
-    ordered = f"select {', '.join(taken)} from {read.rows} r{joins} where {where}{_order(joins)}"
-    return f"select *{replaced} from ({ordered})"
+        content[derivation.name] = columns.add(derivation.name, value)
+    if contract.links:
+        person = contract.source_person
+        if person is not None:
+            identities[str(person.content_name)] = str(person.content_name)
+        for column in contract.columns:
+            if column.in_identities:
+                identities[column.name] = columns.add(column.name, typed(column, "r"))
+    # Rows come in the order supplied, unless a join mixed them.
+    order = " order by r.rowid" if joins else ""
+    query = f"select {columns} from {read.rows} r{joins} where {where}{order}"
+    return Split(query, content, identities, tuple(pseudonyms), tuple(lists), tuple(areas))
 
 
-def finished_content(contract: Contract, key: bytes, rows: pa.Table) -> pa.Table:
-    """Rows of the content with their pseudonyms and areas.
+class _Columns:
+    """Columns of a query, each made once; a name that holds something else already gets another."""
 
-    In SQL an id would be made of one row at a time, and an area by a join, behind which all rows
-    would have to be sorted once.
+    def __init__(self) -> None:
+        self._made: dict[str, str] = {}
 
-    Args:
-        contract: of the table.
-        key: of the scope `records`.
-        rows: of `content_query`.
-    """
-    made = [_key_of(contract.parent)] if contract.parent else []
-    columns = [each for each in contract.columns if each.treatment == "pseudonymise"]
-    made += [str(each.content_name) for each in columns if not each.multiple]
-    rows = _pseudonymised(key, rows, ["record_key", *made])
-    for column in columns:
-        if column.multiple:
-            rows = _replaced(rows, str(column.content_name), partial(_each_pseudonym, key))
-    return _sectors_to_areas(contract, rows)
+    def add(self, column: str, value: str) -> str:
+        while self._made.setdefault(column, value) != value:
+            column = f"_{column}"
+        return column
+
+    def __str__(self) -> str:
+        return ", ".join(f"{value} as {name(column)}" for column, value in self._made.items())
 
 
-def finished_identities(contract: Contract, key: bytes, rows: pa.Table) -> pa.Table:
-    """Rows of `identities_query` with their pseudonyms; arguments as of `finished_content`."""
-    made = [_key_of(contract.parent)] if contract.parent else []
-    person = contract.source_person
-    if person is not None:
-        made.append(str(person.content_name))
-    return _pseudonymised(key, rows, ["record_key", *made])
-
-
-def _key_of(table: str) -> str:
-    """The column of a table's children that names their row of it."""
-    return f"{table}_key"
-
-
-def _pseudonymised(key: bytes, rows: pa.Table, columns: Sequence[str]) -> pa.Table:
-    for column in columns:
-        rows = _replaced(rows, column, partial(record_pseudonyms, key))
-    return rows
+def _taken(rows: pa.Table, columns: Mapping[str, str]) -> pa.Table:
+    return rows.select(list(columns.values())).rename_columns(list(columns))
 
 
 def _each_pseudonym(key: bytes, values: pa.Array) -> pa.Array:
@@ -122,17 +164,12 @@ def _replaced(rows: pa.Table, column: str, made: Callable[[pa.Array], pa.Array])
     return rows.set_column(at, column, made(rows[column].combine_chunks()))
 
 
-def _sectors_to_areas(contract: Contract, rows: pa.Table) -> pa.Table:
-    """Content with the area of each sector, none where there is no such sector."""
+def _area_of(postcode_sectors: pa.Array) -> pa.Array:
+    """The area of each sector, none where there is no such sector."""
     import pyarrow.compute as pc
 
-    sectors, areas = _areas()
-    for derivation in contract.derivations:
-        if derivation.rule == "lsoa":
-            rows = _replaced(
-                rows, derivation.name, lambda held: areas.take(pc.index_in(held, value_set=sectors))
-            )
-    return rows
+    known, areas = _areas()
+    return areas.take(pc.index_in(postcode_sectors, value_set=known))
 
 
 @cache
@@ -145,34 +182,6 @@ def _areas() -> tuple[pa.Array, pa.Array]:
             row["postcode_sector"].replace(" ", ""): row["lsoa11cd"] for row in csv.DictReader(file)
         }
     return pa.array(known.keys(), pa.string()), pa.array(known.values(), pa.string())
-
-
-def identities_query(read: ReadTable, parent: ReadTable | None) -> str:
-    """SQL for the identities of a table's accepted rows, in the order of `identities_schema`.
-
-    `finished_identities` follows.
-    """
-    made = [f"{record_key(read.contract, 'r')} as record_key"]
-    joins = ""
-    if parent is not None:
-        made.append(f"{record_key(parent.contract, 'p')} as {name(_key_of(parent.contract.table))}")
-        joins = f" join {parent.rows} p on {joined(read.contract, parent.contract)}"
-    person = read.contract.source_person
-    if person is not None:
-        domain = text(f"{person.domain}|")
-        made.append(f"{domain} || r.{name(person.name)} as {name(str(person.content_name))}")
-    made += [
-        f"{typed(column, 'r')} as {name(column.name)}"
-        for column in read.contract.columns
-        if column.in_identities
-    ]
-    where = "r._fault is null" if parent is None else "r._fault is null and p._fault is null"
-    return f"select {', '.join(made)} from {read.rows} r{joins} where {where}{_order(joins)}"
-
-
-def _order(joins: str) -> str:
-    """Rows come in the order supplied, unless a join mixed them."""
-    return " order by r.rowid" if joins else ""
 
 
 def quarantine_query(read: ReadTable) -> str:
@@ -192,14 +201,15 @@ def quarantine_query(read: ReadTable) -> str:
         from {read.rows} r where r._fault >= 0 order by r.rowid"""
 
 
-def _remade(column: Column, at: str) -> str:
-    """SQL for what a pseudonym is made of, or for entries without spaces around them."""
-    one = "trim(entry)" if column.multiple else at
+def _taken_over(column: Column) -> str:
+    """SQL for a column's value, or for what its pseudonym is made of; entries without spaces."""
+    value = typed(column, "r")
+    one = "trim(entry)" if column.multiple else value
     if column.treatment == "pseudonymise":
         one = f"{text(f'{column.domain}|')} || {one}"
     if not column.multiple:
         return one
-    return f"array_to_string(list_transform(string_split({at}, ','), lambda entry: {one}), ',')"
+    return f"array_to_string(list_transform(string_split({value}, ','), lambda entry: {one}), ',')"
 
 
 def _derived(contract: Contract, derivation: Derivation, of_contract: Contract, alias: str) -> str:
@@ -210,13 +220,16 @@ def _derived(contract: Contract, derivation: Derivation, of_contract: Contract, 
         return f"case when {known} then year({born}) end"
     on = typed(contract.column(str(derivation.on)), "r")
     # Whole years: one less until the birthday. 29 February has its birthday on 1 March.
-    age = (
-        f"(year({on}) - year({born})"
-        f" - cast(month({on}) * 100 + day({on}) < month({born}) * 100 + day({born}) as bigint))"
-    )
+    age = f"(({_day_number(on)} - {_day_number(born)}) // 10000)"
     least = 0 if derivation.minimum is None else derivation.minimum
     most = 150 if derivation.maximum is None else derivation.maximum
-    return f"case when {known} and {age} between {least} and {most} then {age} end"
+    within = f"{born} <= {on} and {age} between {least} and {most}"
+    return f"case when {known} and {within} then {age} end"
+
+
+def _day_number(at: str) -> str:
+    """SQL for a date as a number, 20260401."""
+    return f"(year({at}) * 10000 + month({at}) * 100 + day({at}))"
 
 
 def _sector(postcode: str) -> str:

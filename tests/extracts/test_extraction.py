@@ -84,21 +84,21 @@ def test_a_run_killed_between_its_tables_is_not_read_and_is_done_again(
     deliver(landing, range(5))
     extract_source(landing.settings, "2025", "libra")
     deliver(landing, range(3))
-    publish, calls = tables.publish, []
+    set_current, calls = tables._set_current, []
 
     def killed(*given, **named):
         calls.append(given)
         if len(calls) == stops_at:
             raise KeyboardInterrupt
-        return publish(*given, **named)
+        return set_current(*given, **named)
 
-    monkeypatch.setattr(tables, "publish", killed)
+    monkeypatch.setattr(tables, "_set_current", killed)
     with pytest.raises(KeyboardInterrupt):
         extract_source(landing.settings, "2025", "libra")
     if stops_at > 1:
         with pytest.raises(NotReady, match="stopped half-way"):
             standing_extract(landing.settings, "2025", "libra")
-    monkeypatch.setattr(tables, "publish", publish)
+    monkeypatch.setattr(tables, "_set_current", set_current)
     done = extract_source(landing.settings, "2025", "libra")
     assert not done.reused
     assert {each.rows_accepted for each in done.tables.values()} == {3}
