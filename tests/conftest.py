@@ -10,12 +10,17 @@ import os
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from datafirst_platform.editions import edition
 from datafirst_platform.settings import Settings
 
 PEOPLE = 1_500
+
+# An example may take as long as it takes: the machine may have other work.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture

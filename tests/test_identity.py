@@ -6,7 +6,6 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given
-from hypothesis import settings as run
 from hypothesis import strategies as st
 
 from datafirst_platform.identity import (
@@ -38,7 +37,6 @@ def cmac(key, plain):
     return made.finalize().hex()
 
 
-@run(deadline=None)
 @given(
     key=st.binary(min_size=16, max_size=16),
     plain=st.lists(st.none() | st.text(max_size=70), max_size=30),

@@ -209,7 +209,7 @@ def test_the_area_comes_from_the_sector_however_it_is_written(landing):
     least=st.sampled_from([None, 0, 10]),
 )
 @example(born=datetime.date(2011, 1, 2), on=datetime.date(2011, 1, 1), least=None)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_an_age_is_the_number_of_birthdays(born, on, least):
     from datafirst_platform.extracts.splitting import _derived
 

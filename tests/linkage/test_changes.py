@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
-from hypothesis import settings as run
 from hypothesis import strategies as st
 from made_identities import pnc
 
@@ -54,7 +53,6 @@ def arrivals(draw):
     return Pairs(left, right, weight), known, wider, pa.array(pncs, pa.int64())
 
 
-@run(deadline=None)
 @given(arrivals())
 def test_two_people_known_apart_are_never_joined_and_bridges_tell_who_would_be(drawn):
     links, known, wider, pncs = drawn
@@ -85,7 +83,6 @@ def test_two_people_known_apart_are_never_joined_and_bridges_tell_who_would_be(d
         assert all(weak[each] == weak[strict[each]] for each in range(len(strict)))
 
 
-@run(deadline=None)
 @given(arrivals(), st.randoms())
 def test_who_goes_where_does_not_depend_on_the_order_of_links(drawn, chance):
     links, known, wider, pncs = drawn

@@ -6,7 +6,6 @@ from datetime import date
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import settings as run
 from hypothesis import strategies as st
 from made_identities import pnc
 
@@ -45,7 +44,6 @@ def greedy(before, now, age):
     return shared, given_to, heirs
 
 
-@run(deadline=None)
 @given(two_editions())
 def test_keys_go_where_most_records_go(editions):
     before, now, age = editions
@@ -79,7 +77,6 @@ def test_keys_go_where_most_records_go(editions):
             assert ended[0] == max(records for _, records in parts)
 
 
-@run(deadline=None)
 @given(two_editions(), st.randoms())
 def test_who_inherits_does_not_depend_on_the_order_of_records(editions, chance):
     before, now, age = editions
@@ -91,7 +88,6 @@ def test_who_inherits_does_not_depend_on_the_order_of_records(editions, chance):
         assert getattr(one[1], column).tolist() == getattr(other[1], column).tolist()
 
 
-@run(deadline=None)
 @given(two_editions())
 def test_who_is_unchanged_keeps_the_key(editions):
     before, _, age = editions

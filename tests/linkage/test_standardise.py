@@ -155,7 +155,7 @@ def test_numbers_of_the_services(engine, macro, supplied, cleaned):
     assert value(engine, f"select {macro}(compact(?::varchar))", supplied) == cleaned
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(year=years, serial=serials)
 def test_every_form_of_a_pnc_reads_as_the_same_number(engine, year, serial):
     long = pnc(year, serial)
@@ -168,7 +168,7 @@ def test_every_form_of_a_pnc_reads_as_the_same_number(engine, year, serial):
     assert read == year * 10_000_000 + serial
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(year=years, serial=serials, letter=st.sampled_from(CHECK_LETTERS))
 def test_a_pnc_with_a_wrong_check_letter_is_no_number(engine, year, serial, letter):
     right = pnc(year, serial)
@@ -176,7 +176,7 @@ def test_a_pnc_with_a_wrong_check_letter_is_no_number(engine, year, serial, lett
     assert (read is None) == (letter != right[-1])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=st.text(st.sampled_from("0123456789/EZA -+."), max_size=16))
 def test_no_text_breaks_the_reading_of_numbers(engine, text):
     for sql in (PNC, CRO):

@@ -42,7 +42,7 @@ SOURCES = sorted(
 )
 TABLES = {table.name: table for table in modelled_tables() if table.stage == INSIGHTS}
 MARTS_OF = {table.name: table for table in modelled_tables() if table.stage == MARTS}
-SLOW = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(max_examples=15, suppress_health_check=list(HealthCheck))
 
 
 def nearest_5(count):
