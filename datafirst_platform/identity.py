@@ -12,6 +12,7 @@ import binascii
 import os
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -253,8 +254,11 @@ def _doubled(subkey: int) -> int:
 def define_record_pseudonym(connection: duckdb.DuckDBPyConnection, key: bytes) -> None:
     """Give a connection `pseudonym(text)`, the id that records have inside; for few of them.
 
-    Whoever makes many has `record_pseudonyms`: the engine hands over 2,048 at a time.
+    Whoever makes many has `record_pseudonyms`: the engine hands over 2,048 at a time. What was
+    defined before is replaced.
     """
+    with suppress(duckdb.InvalidInputException):
+        connection.remove_function("pseudonym")
     connection.create_function(
         "pseudonym",
         lambda plain: record_pseudonyms(key, plain.combine_chunks()),

@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,11 +151,11 @@ def publish_parts(
             staged[key].mkdir()
         files = {staged[key] / f"{key.table}.parquet": part for key, part in parts.items()}
         with values_withheld(f"Writing {', '.join(map(str, parts))}"):
-            _write(connection, query, files, finish, settings.threads)
-            record: dict[str, object] = {"recipe": recipe, "inputs": dict(inputs)}
+            digests = _write(connection, query, files, finish, settings.threads)
+            record = {"recipe": recipe, "inputs": dict(inputs)}
             return {
-                key: _set_current(connection, key, edition, folder, record)
-                for key, folder in staged.items()
+                key: _set_current(connection, key, edition, folder, {"version": digest, **record})
+                for (key, folder), digest in zip(staged.items(), digests, strict=True)
             }
     finally:
         for folder in staged.values():
@@ -171,18 +171,17 @@ def _set_current(
     key: TableKey,
     edition: str,
     staged: Path,
-    record: dict[str, object],
+    record: Mapping[str, object],
 ) -> TableVersion:
     """Give a written file its place among the versions and point `CURRENT` at it."""
     file = staged / f"{key.table}.parquet"
     described = connection.execute(f"describe select * from {parquet(file)}").fetchall()
     rows = connection.execute(f"select count(*) from {parquet(file)}").fetchall()[0][0]
-    version = digest_of(file)
     columns = [[column[0], column[1]] for column in described]
-    record = {"version": version, "rows": rows, "columns": columns, **record}
-    (staged / _VERSION_FILE).write_text(json.dumps(record, indent=1, sort_keys=True))
+    told = {**record, "rows": rows, "columns": columns}
+    (staged / _VERSION_FILE).write_text(json.dumps(told, indent=1, sort_keys=True))
     folder = staged.parent
-    final = folder / f"v={version[:16]}"
+    final = folder / f"v={str(record['version'])[:16]}"
     if final.exists():
         # The same bytes stand already: only what they follow from may have changed.
         (staged / _VERSION_FILE).replace(final / _VERSION_FILE)
@@ -200,31 +199,41 @@ def _write(
     files: Mapping[Path, Callable[[pa.Table], pa.Table]],
     finish: Callable[[pa.Table], pa.Table] | None,
     threads: int,
-) -> None:
+) -> list[str]:
     """Write a query's rows in their order, in row groups of one size, while the next are made.
 
     The engine's own writer parts rows into groups as its cores hand them over: one core and two
     would give other bytes unless all rows were sorted once more.
+
+    Returns:
+        The digest of each file.
     """
     rows = connection.sql(query).to_arrow_reader(_ROW_GROUP)
-    with ExitStack() as opened, ThreadPoolExecutor(min(threads, len(files))) as pool:
+    with ThreadPoolExecutor(min(threads, len(files))) as pool:
         groups = _row_groups(rows)
         if finish is not None:
             groups = _ahead(pool, finish, groups)
         first = next(groups, None)
         if first is None:
             first = rows.schema.empty_table()
-        writers = [
-            (opened.enter_context(_writer(file, part(first))), part) for file, part in files.items()
-        ]
-        written: list[Future[None]] = []
-        for group in itertools.chain([first], groups):
+        with ExitStack() as opened:
+            writers = [
+                (opened.enter_context(_writer(file, part(first))), part)
+                for file, part in files.items()
+            ]
+            written: list[Future[None]] = []
+            # Whatever happens, nobody writes to a file that is being closed.
+            opened.callback(wait, written)
+            for group in itertools.chain([first], groups):
+                for each in written:
+                    each.result()
+                if len(group):
+                    written[:] = [
+                        pool.submit(writer.write_table, part(group)) for writer, part in writers
+                    ]
             for each in written:
                 each.result()
-            if len(group):
-                written = [pool.submit(writer.write_table, part(group)) for writer, part in writers]
-        for each in written:
-            each.result()
+        return list(pool.map(digest_of, files))
 
 
 def _ahead(

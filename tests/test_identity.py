@@ -68,6 +68,7 @@ def test_pseudonyms_of_more_texts_than_are_enciphered_at_once():
 
 def test_the_engine_makes_the_same_pseudonyms_of_records():
     with duckdb.connect() as connection:
+        define_record_pseudonym(connection, b"o" * 16)
         define_record_pseudonym(connection, b"k" * 16)
         found = connection.execute(
             "select case when range > 0 then 'id|' || range end as plain, pseudonym(plain) as made"
