@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +79,17 @@ def _settings() -> Settings:
         return Settings.from_environment().prepare()
     except ValueError as error:
         raise PlatformError(str(error)) from None
+    except OSError as error:
+        msg = (
+            f"{error.filename}: {error.strerror}. Set DATAFIRST_HOME and DATAFIRST_KEYS to folders "
+            "that may be written."
+        )
+        raise PlatformError(msg) from None
+
+
+def _exit_code(codes: Collection[int]) -> int:
+    """The one that tells most where several steps failed: a gate, a delivery, what is missing."""
+    return next((code for code in (5, 3, 4) if code in codes), 1)
 
 
 def _show(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
@@ -113,7 +124,13 @@ def _json(value: object) -> None:
     type=click.IntRange(min=100),
     help="Size of the made-up population.",
 )
-@click.option("--seed", default=1, show_default=True, help="Same seed, same population.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Same seed, same population.",
+)
 @click.option(
     "--source", "sources", multiple=True, help="Only this supplier; repeatable. Default: all."
 )
@@ -217,8 +234,8 @@ def refresh(edition: str | None, relink: bool, as_json: bool) -> None:  # noqa: 
         else:
             click.echo(f"Mend what is named above, then run: datafirst refresh {key}", err=True)
     if not done.succeeded:
-        codes = [step.exit_code for step in done.steps if not step.succeeded]
-        sys.exit(5 if done.failed_checks else codes[0] if codes else 1)
+        codes = {step.exit_code for step in done.steps if not step.succeeded}
+        sys.exit(_exit_code(codes | ({5} if done.failed_checks else set())))
 
 
 @main.command()
@@ -250,6 +267,7 @@ def _edition_status(settings: Settings, key: str) -> dict[str, Any]:
         sources[source] = {
             "delivery": waiting.delivery.name if waiting.delivery else None,
             "problem": waiting.problem,
+            "refused": waiting.refused,
             "incomplete": waiting.incomplete,
             "taken": extract.delivery if extract else None,
             "supplied": sum(table.rows_supplied for table in counted),
@@ -266,6 +284,7 @@ def _edition_status(settings: Settings, key: str) -> dict[str, Any]:
         "people": _people(settings, key),
         "gates_passed": passed,
         "gates_failed": failed,
+        "damaged": [each.told for each in bundle.damaged(settings) if each.edition == key],
         "releases": [
             {"label": each.label, "digest": each.digest, "rows": each.rows, "path": str(each.path)}
             for each in published
@@ -297,8 +316,7 @@ def _show_status(found: Sequence[dict[str, Any]]) -> None:
             (
                 each["edition"],
                 source,
-                facts["taken"]
-                or (f"{facts['delivery']} waiting" if facts["delivery"] else "none yet"),
+                _deliveries(facts),
                 facts["supplied"],
                 facts["accepted"],
                 facts["quarantined"],
@@ -308,6 +326,13 @@ def _show_status(found: Sequence[dict[str, Any]]) -> None:
         ],
         ("EDITION", "SOURCE", "DELIVERY", "SUPPLIED", "ACCEPTED", "QUARANTINED"),
     )
+    landed = [(source, facts) for each in found for source, facts in each["sources"].items()]
+    for problem in sorted({facts["problem"] for _, facts in landed if facts["refused"]}):
+        click.secho(f"Refused: {problem}", fg="red")
+    for folder in sorted(
+        {f"{source}/{each}" for source, facts in landed for each in facts["incomplete"]}
+    ):
+        click.echo(f"Still arriving, without a manifest.json: {folder}")
     click.echo()
     _show(
         [
@@ -331,6 +356,17 @@ def _show_status(found: Sequence[dict[str, Any]]) -> None:
     if rows:
         click.echo()
         _show(rows, ("RELEASE", "ROWS", "DIGEST", "LIES IN"))
+    for told in (told for each in found for told in each["damaged"]):
+        click.secho(told, fg="red")
+
+
+def _deliveries(facts: Mapping[str, Any]) -> str:
+    """What an edition has of a source, and what it would take now."""
+    taken, newest = facts["taken"], facts["delivery"]
+    waiting = f"{newest} waiting" if newest and newest != taken else ""
+    if taken and waiting:
+        return f"{taken} ({waiting})"
+    return taken or waiting or "none yet"
 
 
 def _short(path: str) -> str:
@@ -385,26 +421,51 @@ def release_list(as_json: bool) -> None:  # noqa: FBT001
     """List the published releases."""
     from datafirst_platform.releases import bundle
 
-    published = bundle.releases(_settings())
+    settings = _settings()
+    published, damaged = bundle.releases(settings), bundle.damaged(settings)
     if as_json:
+        sound = [
+            {
+                "label": r.label,
+                "digest": r.digest,
+                "manifest_sha256": r.manifest_digest,
+                "rows": r.rows,
+                "path": str(r.path),
+                "damaged": None,
+            }
+            for r in published
+        ]
+        # Of these nothing is known but where they lie.
+        unknown = dict.fromkeys(("digest", "manifest_sha256", "rows"))
         _json(
-            [
-                {"label": r.label, "digest": r.digest, "rows": r.rows, "path": str(r.path)}
-                for r in published
+            sound
+            + [
+                {**unknown, "label": d.label, "path": str(d.path), "damaged": d.told}
+                for d in damaged
             ]
         )
         return
-    if not published:
+    if not published and not damaged:
         raise NotReady(
             "No release yet: run `datafirst refresh`, or `datafirst demo` for a first look."
         )
-    _show(
-        [
-            (r.label, len(r.manifest["tables"]), r.rows, r.digest[:16], _short(str(r.path)))
-            for r in published
-        ],
-        ("RELEASE", "TABLES", "ROWS", "DIGEST", "LIES IN"),
-    )
+    if published:
+        _show(
+            [
+                (
+                    r.label,
+                    len(r.manifest["tables"]),
+                    r.rows,
+                    r.digest[:16],
+                    r.manifest_digest[:16],
+                    _short(str(r.path)),
+                )
+                for r in published
+            ],
+            ("RELEASE", "TABLES", "ROWS", "DIGEST", "MANIFEST", "LIES IN"),
+        )
+    for each in damaged:
+        click.secho(f"{each.told} It lies in {_short(str(each.path))}", fg="red")
 
 
 @release.command("show")
@@ -421,7 +482,8 @@ def release_show(label: str, as_json: bool) -> None:  # noqa: FBT001
         return
     click.secho(f"{found.label}  {manifest['description']}", bold=True)
     click.echo(
-        f"digest  {found.digest}\ncode    {manifest['code']['commit']}\nlies in {found.path}\n"
+        f"digest   {found.digest}\nmanifest {found.manifest_digest}\n"
+        f"code     {manifest['code']['commit']}\nlies in  {found.path}\n"
     )
     _show(
         [
@@ -488,9 +550,11 @@ def release_verify(path: Path, as_json: bool) -> None:  # noqa: FBT001
     from datafirst_platform.releases import bundle
 
     findings = bundle.verify(path)
+    told = bundle.identity(path)
     sound = all(finding.passed for finding in findings)
     if as_json:
-        _json({"path": str(path), "verified": sound, "findings": [vars(each) for each in findings]})
+        listed = [vars(each) for each in findings]
+        _json({"path": str(path), "verified": sound, **told, "findings": listed})
     else:
         for finding in findings:
             mark = (
@@ -499,10 +563,16 @@ def release_verify(path: Path, as_json: bool) -> None:  # noqa: FBT001
                 else click.style("FAILED", fg="red")
             )
             click.echo(f"{mark}  {finding.check}{'  ' + finding.detail if finding.detail else ''}")
+        for what, value in told.items():
+            click.echo(f"{what.replace('_', ' '):<16}{value or 'not known'}")
     if not sound:
         raise GateRefused(f"{path} does not verify: do not use it, fetch it again.")
     if not as_json:
-        click.echo("The release verifies.")
+        click.echo(
+            "The release verifies: its files are those of its manifest. That the manifest is the "
+            "one published,\n`datafirst release show` of the installation tells: compare both "
+            "digests."
+        )
 
 
 @main.group()
@@ -549,27 +619,37 @@ def linkage_evaluate(
     """Link the people of RECORDS, a CSV or Parquet file, and hold them against its truth.
 
     Columns are taken for names, date of birth, sex, place and numbers by what they are called;
-    --map says so where that does not tell: --map forename=given_name. Nothing is kept.
+    --map says so where that does not tell: --map forename=given_name. Nothing is kept. A name that
+    ends in .parquet or .pq is read as Parquet, any other as CSV with a header row.
+
+    What the truth cannot tell, as recall where no two records share one, is "not measurable", null
+    in JSON.
 
     \b
     Fields: forename, middle, surname, full_name, dob, birth_year, birth_month, birth_day, sex,
     postcode, town, house, address, email, phone, number, pnc, cro, noms, crn.
     """  # noqa: D301 (click wants the character)
-    from datafirst_platform.linkage.trial import run_trial
+    from datafirst_platform.linkage.trial import run_trial, shares
 
     pairs = [each.partition("=") for each in mapped]
     if any(not column for _, _, column in pairs):
         raise click.BadParameter("write FIELD=COLUMN", param_hint="--map")
+    mapping = {field: column for field, _, column in pairs}
+    if len(mapping) < len(pairs):
+        raise click.BadParameter("give each field once", param_hint="--map")
     trial = run_trial(
         _settings(),
         records,
         truth_column,
         source=source_column,
-        mapping={field: column for field, _, column in pairs},
+        mapping=mapping,
         train=train,
         progress=(lambda _: None) if as_json else _progress,
     )
     best = trial.best
+    # A share of nothing is null, not 1.
+    measured = [{**_measured(each), **vars(shares(each))} for each in trial.measures]
+    told = vars(shares(best)) if best else dict.fromkeys(("precision", "recall", "f1"))
     if as_json:
         _json(
             {
@@ -579,10 +659,8 @@ def linkage_evaluate(
                 "clusters": trial.clusters[best.level if best else "medium"],
                 "clusters_by_threshold": trial.clusters,
                 "threshold": best.level if best else "medium",
-                "precision": best and round(best.precision, 4),
-                "recall": best and round(best.recall, 4),
-                "f1": best and round(best.f1, 4),
-                "measures": [_measured(each) for each in trial.measures],
+                **told,
+                "measures": measured,
             }
         )
         return
@@ -594,9 +672,11 @@ def linkage_evaluate(
     if trial.measures:
         click.echo()
         _show(
-            [tuple(_measured(each).values()) for each in trial.measures],
+            [["not measurable" if it is None else it for it in each.values()] for each in measured],
             ("PAIRS", "THRESHOLD", "LINKED", "TRUE", "BOTH", "PRECISION", "RECALL", "F1"),
         )
+    for reason in trial.not_measurable:
+        click.echo(f"Not measurable: {reason}.")
     for note in trial.notes:
         click.echo(f"Note: {note}.", err=True)
     click.echo(f"\n{trial.records:,} records in {trial.seconds} s.")
@@ -893,7 +973,13 @@ def linkage_label() -> None:
     type=click.IntRange(min=20),
     help="About how many pairs to draw.",
 )
-@click.option("--seed", default=1, show_default=True, help="Same links and seed, same pairs.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Same links and seed, same pairs.",
+)
 @click.option("--replace", is_flag=True, help="Draw anew where a sample lies already.")
 def linkage_label_draw(
     dataset: str,

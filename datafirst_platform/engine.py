@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -51,12 +52,18 @@ def name(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def parquet(path: object) -> str:
-    """SQL that reads a Parquet file of ours as it is.
+def one_file(path: object) -> str:
+    """Quote the path of a file to be read: what would make a pattern of it stands for itself."""
+    return text(re.sub(r"[*?\[]", r"[\g<0>]", str(path)))
 
-    Our folders are named `v=…`; DuckDB would take that for a column.
+
+def parquet(path: object, *, numbered: bool = False) -> str:
+    """SQL that reads a Parquet file as it is, with the numbers of its rows where asked.
+
+    A folder named `v=…` is no column, as DuckDB would have it; the name of a file is no pattern.
     """
-    return f"read_parquet({text(path)}, hive_partitioning = false)"
+    number = ", file_row_number = true" if numbered else ""
+    return f"read_parquet({one_file(path)}{number}, hive_partitioning = false)"
 
 
 def arrays(connection: duckdb.DuckDBPyConnection, query: str) -> list[NDArray[np.int64]]:

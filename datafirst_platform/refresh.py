@@ -6,14 +6,18 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from datafirst_platform.automation import REFRESH
 from datafirst_platform.definitions import build_definitions
 from datafirst_platform.instance import instance_in_use
+from datafirst_platform.safe_errors import GateRefused
 from datafirst_platform.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluation
 
 Progress = Callable[[str], None]
 
@@ -119,11 +123,14 @@ def _summary(
     failed_checks: list[str] = []
     passed = 0
     metadata: dict[str, dict[str, Any]] = {}
+    refused: dict[str, str] = {}
     for event in result.all_events:
         kind = event.event_type
         step = event.step_key or ""
         if kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
             reason, code = _why(event) if kind == dg.DagsterEventType.STEP_FAILURE else ("", 0)
+            if reason and step in refused:
+                reason, code = refused[step], GateRefused.exit_code
             steps.append(StepOutcome(step, not reason, seconds.get(step, 0.0), reason, code))
         elif kind == dg.DagsterEventType.ASSET_MATERIALIZATION:
             materialization = event.step_materialization_data.materialization
@@ -136,6 +143,7 @@ def _summary(
             if evaluation.passed:
                 passed += 1
             elif evaluation.severity == dg.AssetCheckSeverity.ERROR:
+                refused[step] = _failing(evaluation)
                 failed_checks.append(
                     f"{evaluation.asset_key.to_user_string()}: {evaluation.check_name}"
                 )
@@ -148,6 +156,19 @@ def _summary(
         checks_passed=passed,
         metadata=metadata,
     )
+
+
+def _failing(evaluation: AssetCheckEvaluation) -> str:
+    """The rules that a gate found broken, with their counts."""
+    told = evaluation.metadata.get("failed_rules")
+    rules = getattr(told, "value", None) or []
+    lines = [
+        f"  {each['rule']}: "
+        + ", ".join(f"{label} {count}" for label, count in each["counts"].items())
+        for each in rules
+    ]
+    table = evaluation.asset_key.to_user_string()
+    return "\n".join([f"{table} does not pass its gate, {evaluation.check_name}:", *lines])
 
 
 def _why(event: dg.DagsterEvent) -> tuple[str, int]:

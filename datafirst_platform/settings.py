@@ -6,7 +6,9 @@ What belongs here: folders and machine limits. What does not: names of tables an
 
 from __future__ import annotations
 
+import math
 import os
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,12 +43,16 @@ class Settings:
         """Read `DATAFIRST_HOME`, `…_KEYS`, `…_THREADS`, `…_MEMORY_GIB` and `…_INCREMENTAL`.
 
         Raises:
-            ValueError: a number is not a number, a choice is neither 0 nor 1, or the keys lie
-                inside the data root.
+            ValueError: a number is none or out of range, a choice is neither 0 nor 1, a folder's
+                name holds what would be a pattern, or the keys lie inside the data root.
         """
         env = os.environ if environment is None else environment
         home = Path(env.get("DATAFIRST_HOME") or PROJECT_ROOT / ".datafirst").resolve()
         keys = Path(env.get("DATAFIRST_KEYS") or home.with_name(f"{home.name}-keys")).resolve()
+        for variable, folder in (("DATAFIRST_HOME", home), ("DATAFIRST_KEYS", keys)):
+            if set("*?[") & set(str(folder)):
+                # Libraries would look for other folders by it.
+                raise ValueError(f"{variable} ({folder}) may not hold '*', '?' or '['.")
         if keys == home or home in keys.parents:
             msg = f"DATAFIRST_KEYS ({keys}) lies inside DATAFIRST_HOME ({home}): put it elsewhere."
             raise ValueError(msg)
@@ -57,8 +63,8 @@ class Settings:
         return cls(
             home=home,
             keys=keys,
-            threads=int(env.get("DATAFIRST_THREADS") or os.cpu_count() or 2),
-            memory_gib=float(env.get("DATAFIRST_MEMORY_GIB") or 4.0),
+            threads=int(_number(env, "DATAFIRST_THREADS", os.cpu_count() or 2, whole=True)),
+            memory_gib=_number(env, "DATAFIRST_MEMORY_GIB", 4.0),
             incremental=incremental == "1",
         )
 
@@ -98,10 +104,36 @@ class Settings:
         return self.secure / "spill"
 
     def prepare(self) -> Settings:
-        """Make the folders, the secure ones for their owner alone. Safe to repeat."""
+        """Make the folders, the secure ones for their owner alone. Safe to repeat.
+
+        Where all is as it should be nothing is touched, so that who may only read can look.
+
+        Raises:
+            OSError: a folder cannot be made.
+        """
         for folder in (self.landing, self.warehouse, self.releases, self.audit, self.dagster):
             folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.secure, self.spill, self.keys):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            folder.chmod(0o700)
+            if stat.S_IMODE(folder.stat().st_mode) != 0o700:
+                folder.chmod(0o700)
         return self
+
+
+def _number(
+    environment: Mapping[str, str], variable: str, default: float, *, whole: bool = False
+) -> float:
+    """A number above nothing.
+
+    Raises:
+        ValueError: it is none.
+    """
+    given = environment.get(variable) or str(default)
+    try:
+        number = float(int(given) if whole else given)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        kind = "a whole number" if whole else "a number"
+        raise ValueError(f"{variable} is {given!r}: say {kind} above 0.")
+    return number

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import dagster as dg
@@ -249,6 +250,11 @@ def test_a_failed_gate_stops_the_run_before_the_marts(landed):
 
     assert not done.succeeded
     assert done.failed_checks == ("linkage/mags_crown_cases: expectations",)
+    (failed,) = (step for step in done.steps if not step.succeeded)
+    assert failed.exit_code == 5
+    says, rule = failed.reason.splitlines()[:2]
+    assert says == "linkage/mags_crown_cases does not pass its gate, expectations:"
+    assert re.fullmatch(r"  \w+: .*\d+", rule)
     assert "marts" not in {step.step for step in done.steps}
     assert not bundle.releases(landed)
 

@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 import pytest
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect
+from datafirst_platform.engine import connect, parquet
 from datafirst_platform.identity import TableKey
 from datafirst_platform.safe_errors import NotReady, PlatformError
 
@@ -88,6 +88,17 @@ def test_two_tables_of_one_query_are_what_each_alone_would_be(settings, rows):
     assert found[1] == found[2]
     alone = publish(settings, f"select range * 2 + 1 as n from range({rows})")
     assert alone.version == found[1][1]
+
+
+def test_an_installation_in_a_folder_named_like_a_column_reads_its_own_files(tmp_path):
+    from datafirst_platform.settings import Settings
+
+    odd = Settings(home=tmp_path / "n=7" / "m[1]", keys=tmp_path / "keys").prepare()
+    made = publish(odd)
+    assert made.columns == (("n", "BIGINT"),)
+    with connect(odd) as connection:
+        found = connection.execute(f"select max(n) from {parquet(made.path)}").fetchall()
+    assert found == [(999,)]
 
 
 def test_versions_are_never_changed(settings):

@@ -35,6 +35,7 @@ _MANIFEST_LIMIT = 16 << 20
 _EXPANSION_LIMIT = 250
 """Most bytes a byte of gzip may become. Text reaches 5 to 20; a bomb a thousand."""
 _EXPANSION_FLOOR = 64 << 20
+_LONGEST_PATH = 200
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\Z")
 
@@ -100,6 +101,7 @@ class DeliveryStatus:
         superseded: deliveries of the edition with a lower sequence.
         incomplete: folders of the source without a manifest.
         problem: why none can be taken, None where nothing stands in the way.
+        refused: whether one is there and cannot be taken.
     """
 
     source: str
@@ -108,6 +110,7 @@ class DeliveryStatus:
     superseded: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
     problem: str | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,10 @@ def inspect_delivery(settings: Settings, edition: str, source: str) -> DeliveryS
     )
     try:
         found = _of_edition(settings, edition, source)
-    except DeliveryRefused as refused:
-        return DeliveryStatus(source, edition, incomplete=incomplete, problem=str(refused))
+    except DeliveryRefused as wrong:
+        return DeliveryStatus(
+            source, edition, incomplete=incomplete, problem=str(wrong), refused=True
+        )
     if not found:
         return DeliveryStatus(
             source, edition, incomplete=incomplete, problem=_missing(settings, edition, source)
@@ -306,10 +311,12 @@ def _window(edition: str) -> tuple[date | None, date]:
 def _of_edition(settings: Settings, edition: str, source: str) -> list[Delivery]:
     """Complete deliveries of an edition, by sequence.
 
-    A wrong manifest whose period is another edition's does not concern this one.
+    A wrong manifest whose period is another edition's does not concern this one, nor one that a
+    right one with a higher sequence came after.
     """
     after, until = _window(edition)
     found: dict[int, Delivery] = {}
+    refused: dict[int, DeliveryRefused] = {}
     for folder in _folders(settings, source):
         path = folder / MANIFEST
         if not path.is_file():
@@ -318,7 +325,11 @@ def _of_edition(settings: Settings, edition: str, source: str) -> list[Delivery]
         ends = manifest.day("period.to")
         if ends > until or (after is not None and ends <= after):
             continue
-        delivery = manifest.delivery()
+        try:
+            delivery = manifest.delivery()
+        except DeliveryRefused as wrong:
+            refused[manifest.sequence] = wrong
+            continue
         if delivery.sequence in found:
             msg = (
                 f"{source}: deliveries {found[delivery.sequence].name} and {delivery.name} both "
@@ -327,6 +338,8 @@ def _of_edition(settings: Settings, edition: str, source: str) -> list[Delivery]
             )
             raise DeliveryRefused(msg)
         found[delivery.sequence] = delivery
+    if refused and max(refused) >= max(found, default=0):
+        raise refused[max(refused)]
     return [found[sequence] for sequence in sorted(found)]
 
 
@@ -337,6 +350,7 @@ class _Manifest:
         self.folder = folder
         self.source = source
         self.contracts = {each.table: each for each in sources().get(source, ())}
+        self.sequence = 0
         path = folder / MANIFEST
         if path.stat().st_size > _MANIFEST_LIMIT:
             raise self.wrong("file", f"is larger than {_MANIFEST_LIMIT >> 20} MiB.")
@@ -349,13 +363,18 @@ class _Manifest:
         self.raw = self.fields(
             "file", raw, {"format", "source", "delivery", "sequence", "period", "files"}
         )
+        self.sequence = self.whole("sequence", self.raw["sequence"], 1)
         self.raw["period"] = self.fields("period", self.raw["period"], {"from", "to"})
 
     def wrong(self, where: str, what: str) -> DeliveryRefused:
-        return DeliveryRefused(
-            f"{self.source}/{self.folder.name}/{MANIFEST}: {where}: {what} "
+        # Another delivery supersedes it by its sequence; as long as none is known it is in the way.
+        advice = (
             "Ask the supplier for a corrected delivery under a new name and a higher sequence."
+            if self.sequence
+            else "Ask the supplier for it again, and move this folder out of the landing zone."
         )
+        place = f"{self.source}/{self.folder.name}/{MANIFEST}: {where}"
+        return DeliveryRefused(f"{place}: {what} {advice}")
 
     def unique(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
         made = dict(pairs)
@@ -399,6 +418,8 @@ class _Manifest:
             raise self.wrong("source", f"must be {self.source!r}, the folder it lies in.")
         if self.raw["delivery"] != self.folder.name:
             raise self.wrong("delivery", "must be the name of its folder.")
+        if not _SAFE_NAME.match(self.folder.name):
+            raise self.wrong("delivery", "must be of letters, digits, '.', '_' and '-'.")
         begins, ends = self.day("period.from"), self.day("period.to")
         if begins > ends:
             raise self.wrong("period", "begins after it ends.")
@@ -414,7 +435,7 @@ class _Manifest:
         return Delivery(
             source=self.source,
             name=self.folder.name,
-            sequence=self.whole("sequence", self.raw["sequence"], 1),
+            sequence=self.sequence,
             period_from=begins,
             period_to=ends,
             files=files,
@@ -453,14 +474,21 @@ class _Manifest:
 
     def path(self, where: str, given: object) -> tuple[str, Path]:
         parts = given.split("/") if isinstance(given, str) else []
-        if not parts or not all(_SAFE_NAME.match(part) for part in parts):
-            msg = "must be a path within the delivery, of letters, digits, '.', '_' and '-'."
-            raise self.wrong(where, msg)
         name = "/".join(parts)
+        if not all(map(_SAFE_NAME.match, parts)) or not 0 < len(name) <= _LONGEST_PATH:
+            msg = (
+                "must be a path within the delivery, of letters, digits, '.', '_' and '-', and "
+                f"at most {_LONGEST_PATH} characters."
+            )
+            raise self.wrong(where, msg)
         if not name.endswith(FILE_KINDS):
             raise self.wrong(where, f"must end in {', '.join(FILE_KINDS)}.")
         path = self.folder.joinpath(*parts)
-        if not path.resolve().is_relative_to(self.folder.resolve()):
+        try:
+            within = path.resolve().is_relative_to(self.folder.resolve())
+        except (OSError, RuntimeError):
+            raise self.wrong(where, "is a link that leads nowhere.") from None
+        if not within:
             raise self.wrong(where, "leads out of the delivery.")
         return name, path
 

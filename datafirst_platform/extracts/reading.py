@@ -22,7 +22,7 @@ from pathlib import Path
 
 import duckdb
 
-from datafirst_platform.engine import name, text
+from datafirst_platform.engine import name, one_file, parquet, text
 from datafirst_platform.extracts.contracts import DATE_FORMATS, Column, Contract, code_list
 from datafirst_platform.extracts.deliveries import (
     DeliveredFile,
@@ -48,8 +48,9 @@ RULES = (
 )
 """Why a row is quarantined; a row's reason is the first that fails, column by column."""
 
-_NEVER = r"\x01never\x02"
-"""What no field holds: an empty field must stay an empty text, for NULL means 'not there'."""
+_NEVER = "chr(0)"
+"""SQL for what no field holds, since text with a NUL is refused: an empty field must stay an empty
+text, for NULL means 'not there'."""
 
 _FIRST_DAY, _LAST_DAY = date(1000, 1, 1), date(9999, 12, 31)
 _LINE = re.compile(r"CSV Error on Line: (\d+)")
@@ -346,9 +347,10 @@ def _scan_csv(contract: Contract, file: DeliveredFile, scratch: Path) -> _Scan:
     # A line for each row means that no field holds a line end, and every core can read.
     parallel = received.one_ending and received.lines == file.rows + 1
     query = f"""
-        from read_csv({text(received.path)}, auto_detect = false, header = false,
+        from read_csv({one_file(received.path)}, hive_partitioning = false,
+            auto_detect = false, header = false,
             columns = {{{declared}}}, delim = ',', quote = '"', escape = '"',
-            nullstr = {text(_NEVER)}, null_padding = true, strict_mode = true,
+            nullstr = {_NEVER}, null_padding = true, strict_mode = true,
             max_line_size = {_LONGEST_LINE},
             parallel = {str(parallel).lower()})"""
     return _Scan(file, query, tuple(extra), header=True, path=received.path)
@@ -417,13 +419,13 @@ def _scan_parquet(
     memory_bytes: int,
 ) -> _Scan:
     _check_footer(file)
-    source = f"read_parquet({text(file.path)})"
+    source = parquet(file.path)
     try:
         described = connection.execute(f"describe select * from {source}").fetchall()
         claimed = connection.execute(
             f"""select coalesce(max(size), 0), coalesce(sum(rows), 0) from (
                 select sum(total_uncompressed_size) as size, any_value(row_group_num_rows) as rows
-                from parquet_metadata({text(file.path)}) group by row_group_id)"""
+                from parquet_metadata({one_file(file.path)}) group by row_group_id)"""
         ).fetchall()[0]
         types = {row[0]: str(row[1]) for row in described}
         difference = columns_differ(contract, [row[0] for row in described], in_order=False)

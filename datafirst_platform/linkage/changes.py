@@ -35,7 +35,6 @@ from datafirst_platform.linkage.clusters import (
 )
 from datafirst_platform.linkage.known import (
     Known,
-    by_row,
     columns_read,
     define_known,
     keys_sql,
@@ -508,7 +507,7 @@ def _touch(
     ends = np.concatenate([left, right, hit])
     near = np.union1d(rows.place_of[ends[rows.then_of[ends] >= 0]], np.flatnonzero(rows.at < 0))
     register(connection, "near_people", {"file_row_number": near})
-    people = by_row(known.people)
+    people = parquet(known.people.path, numbered=True)
     # Whoever is one at the lenient threshold is all of whom a stricter one can tell.
     whole = f"person_{LEVELS[-1]}"
     told = connection.sql(

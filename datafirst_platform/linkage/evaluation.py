@@ -93,7 +93,7 @@ def _evaluate_cases(settings: Settings, edition: str, model: LinkageModel) -> Qu
         )
         connection.execute(
             f"""create temp table truth as
-            select distinct {truth}, {keys[0]} as record_key from read_parquet({text(file)})"""
+            select distinct {truth}, {keys[0]} as record_key from {parquet(file)}"""
         )
         connection.execute(
             f"""create temp table found as
@@ -199,8 +199,8 @@ def _labels(settings: Settings, edition: str, table: str) -> str:
     Of the records that their source itself holds for one person only the first counts: that they
     belong together is no finding of the linkage.
     """
-    file = text(_truth(settings, edition, table))
-    labels = f"select {_record_key(table)} as record_key, person_id from read_parquet({file})"
+    file = parquet(_truth(settings, edition, table))
+    labels = f"select {_record_key(table)} as record_key, person_id from {file}"
     person = contracts()[table].source_person
     if person is None:
         return labels

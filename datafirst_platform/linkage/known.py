@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import duckdb
 
 from datafirst_platform import editions, tables
-from datafirst_platform.engine import name, text
+from datafirst_platform.engine import name, parquet, text
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.blocking import key_sql
@@ -119,18 +119,13 @@ def _keys(model: LinkageModel) -> tuple[TableKey, TableKey]:
     )
 
 
-def by_row(version: TableVersion) -> str:
-    """SQL for a published table with the numbers of its rows, `file_row_number`."""
-    return f"read_parquet({text(version.path)}, file_row_number = true, hive_partitioning = false)"
-
-
 def define_known(connection: duckdb.DuckDBPyConnection, known: Known) -> None:
     """Make `known`: all layers, each row with its `layer` and a number over all of them, `row`."""
     layers, first = [], 0
     for number, layer in enumerate(known.layers):
         layers.append(
             f"select * exclude (file_row_number), {number} as layer, "
-            f"{first} + file_row_number as row from {by_row(layer)}"
+            f"{first} + file_row_number as row from {parquet(layer.path, numbered=True)}"
         )
         first += layer.rows
     connection.execute(f"create temp view known as {' union all '.join(layers)}")

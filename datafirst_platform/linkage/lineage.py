@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from datafirst_platform import editions, tables
-from datafirst_platform.engine import text
+from datafirst_platform.engine import parquet, text
 from datafirst_platform.identity import PSEUDONYM_LENGTH
 from datafirst_platform.linkage.clusters import Pairs, one_to_one
 from datafirst_platform.linkage.models import LEVELS
@@ -198,8 +198,7 @@ def earlier_people(
         of = f"list_position([{listed}], earlier.source_dataset) = records.member + 1"
     found = connection.execute(
         f"""select earlier.file_row_number as row, records.id as id
-        from read_parquet({text(before.path)}, file_row_number = true, hive_partitioning = false)
-            as earlier
+        from {parquet(before.path, numbered=True)} as earlier
         inner join records on earlier.record_key = records.record_key and {of}"""
     ).fetchnumpy()
     file = pq.ParquetFile(before.path)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from datafirst_platform import tables
 from datafirst_platform.editions import edition as edition_of
-from datafirst_platform.engine import name, parquet, text
+from datafirst_platform.engine import name, one_file, parquet, text
 from datafirst_platform.extracts.contracts import (
     POSTCODE_SECTORS,
     Contract,
@@ -104,8 +104,8 @@ def profiles_query(settings: Settings, edition: str, table: str) -> tuple[str, l
 _FORCES = POSTCODE_SECTORS.with_name("police_force_regions.csv")
 _REGIONS = f"""
     select sectors.lsoa11cd as lsoa, min(forces.region) as region
-    from read_csv({text(POSTCODE_SECTORS)}, header = true, all_varchar = true) as sectors
-    inner join read_csv({text(_FORCES)}, header = true, all_varchar = true) as forces
+    from read_csv({one_file(POSTCODE_SECTORS)}, header = true, all_varchar = true) as sectors
+    inner join read_csv({one_file(_FORCES)}, header = true, all_varchar = true) as forces
         using (police_force_code)
     group by sectors.lsoa11cd"""
 """LSOA to the region its police force lies in; the courts' regions are made of such areas."""

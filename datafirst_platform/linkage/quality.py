@@ -349,8 +349,7 @@ def _against_cases(
     )
     file = settings.secure / "truth" / edition / f"{model.dataset}.parquet"
     connection.execute(
-        f"create temp table truth as select distinct {truth}, true as is_true "
-        f"from read_parquet({text(file)})"
+        f"create temp table truth as select distinct {truth}, true as is_true from {parquet(file)}"
     )
     for level in LEVELS:
         connection.execute(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import name, parquet, register, text
+from datafirst_platform.engine import name, parquet, register
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import joined
@@ -432,5 +432,4 @@ def key_number(key: str) -> str:
 
 def numbered(file: Path) -> str:
     """SQL for a file's rows with their numbers, `row`, as they stand in it."""
-    rows = f"read_parquet({text(file)}, file_row_number = true, hive_partitioning = false)"
-    return f"select *, file_row_number as row from {rows}"
+    return f"select *, file_row_number as row from {parquet(file, numbered=True)}"

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from datafirst_platform.editions import edition as edition_of
-from datafirst_platform.engine import name, text
+from datafirst_platform.engine import name, one_file, text
 from datafirst_platform.extracts.contracts import code_meanings, contracts
 from datafirst_platform.safe_errors import PlatformError
 
@@ -224,7 +224,7 @@ def define_macros(connection: duckdb.DuckDBPyConnection, edition: str) -> None:
     connection.execute(macros)
     connection.execute(
         "create or replace temp table nicknames as select short, long "
-        f"from read_csv({text(NICKNAMES)}, header = true, all_varchar = true)"
+        f"from read_csv({one_file(NICKNAMES)}, header = true, all_varchar = true)"
     )
 
 

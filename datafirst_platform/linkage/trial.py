@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import log2
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 import duckdb
 
 from datafirst_platform.editions import EDITIONS
-from datafirst_platform.engine import arrays, connect, name, register, text
+from datafirst_platform.engine import arrays, connect, name, one_file, parquet, register, text
 from datafirst_platform.linkage.blocking import block, key_sql
 from datafirst_platform.linkage.clusters import HUNDREDTHS, Guard, Pairs, clusters
 from datafirst_platform.linkage.evaluation import measure_pairs
@@ -53,7 +54,7 @@ FIELDS_KNOWN: Mapping[str, tuple[str, ...]] = {
     "dob": ("dob", "dateofbirth", "birthdate", "bdate", "borndate", "birthday", "dobstr"),
     "birth_year": ("birthyear", "yearofbirth", "yob", "by", "dobyear"),
     "birth_month": ("birthmonth", "monthofbirth", "mob", "bm", "dobmon", "dobmonth"),
-    "birth_day": ("birthday2", "dayofbirth", "bd", "dobday"),
+    "birth_day": ("dayofbirth", "bd", "dobday"),
     "sex": ("sex", "gender", "gendercode", "sexcode"),
     "postcode": ("postcode", "postalcode", "zip", "zipcode", "postcodefake", "pcode"),
     "town": ("town", "city", "suburb", "posttown", "towncity", "municipality", "locality"),
@@ -67,7 +68,10 @@ FIELDS_KNOWN: Mapping[str, tuple[str, ...]] = {
     "noms": ("noms", "nomsnumber", "nomisid", "prisonnumber"),
     "crn": ("crn",),
 }
-"""What a column can be taken for, and the names (small letters and digits only) that say so."""
+"""What a column can be taken for, and the names (small letters and digits only) that say so.
+
+`birthday` is the day, not the date, where a year or month of birth stands beside it.
+"""
 
 _FURTHER = ("dob_text", "town", "number", "email", "phone")
 _PAIRS_PER_RECORD = 6
@@ -117,6 +121,36 @@ _RULES: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
+class MappingRefused(PlatformError):
+    """What was asked for cannot be meant: a field that is none, or the truth to be linked by."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What a measure says, each None where it has nothing to be a share of.
+
+    Attributes:
+        precision: share of linked pairs that are true; None where none is linked.
+        recall: share of true pairs that are linked; None where there are none.
+        f1: their harmonic mean; None where no pair is linked and none is true.
+    """
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+
+
+def shares(measure: Measure) -> Shares:
+    """The shares of a measure that can be told, rounded as they are shown."""
+    return Shares(
+        round(measure.precision, 4) if measure.linked else None,
+        round(measure.recall, 4) if measure.true else None,
+        round(measure.f1, 4) if measure.linked or measure.true else None,
+    )
+
+
 @dataclass(frozen=True)
 class Trial:
     """How a trial went.
@@ -128,6 +162,7 @@ class Trial:
         pairs: scored, by blocking rule.
         clusters: people found, by threshold.
         measures: against the truth, strictest threshold first; empty without a truth column.
+        not_measurable: what the truth cannot tell, and why, in words.
         trained: whether m was estimated on the table.
         notes: what could not be used or learnt, in words.
         seconds: wall time from opening the file to the clusters.
@@ -139,14 +174,20 @@ class Trial:
     pairs: Mapping[str, int]
     clusters: Mapping[str, int]
     measures: tuple[Measure, ...]
+    not_measurable: tuple[str, ...]
     trained: bool
     notes: tuple[str, ...]
     seconds: float
 
     @property
     def best(self) -> Measure | None:
-        """The threshold with the highest F1 over all pairs; the stricter of equals."""
+        """The threshold with the highest F1 over all pairs; the stricter of equals.
+
+        Where no pair is true, F1 favours no threshold: the middle one.
+        """
         measures = [each for each in self.measures if each.scope == "all"]
+        if not any(each.true for each in measures):
+            return next((each for each in measures if each.level == "medium"), None)
         return max(measures, key=lambda each: each.f1, default=None)
 
 
@@ -164,7 +205,7 @@ def run_trial(
 
     Args:
         settings: for the engine's threads, memory and spill.
-        file: CSV (header row, any separator) or Parquet.
+        file: CSV (header row, any separator), or Parquet where its name ends so.
         truth: column that is equal for records of one person; None to link only.
         source: column that says which source a record is from: pairs across are measured too.
         mapping: field (`FIELDS_KNOWN`) to column, where names alone do not tell.
@@ -173,19 +214,29 @@ def run_trial(
         progress: told what is under way, in words without data.
 
     Raises:
-        PlatformError: the file cannot be read, a named column is not there, or no column can be
-            taken for a name.
+        MappingRefused: a field is mapped that is none, or one to the truth.
+        PlatformError: the file cannot be read, a named column is not there, no column can be
+            taken for a name, or memory does not suffice.
     """
     began = time.monotonic()
+    mapping = mapping or {}
+    _check_mapping(mapping, truth)
     settings.prepare()
-    with connect(settings) as connection, values_withheld(f"Linking {file.name}"):
+    with (
+        values_withheld(f"Linking {file.name}"),
+        _memory_told(settings, file),
+        connect(settings) as connection,
+    ):
         define_macros(connection, EDITIONS[-1].key)
         progress("reading")
         columns = _read(connection, file)
-        fields = _fields(columns, mapping or {}, {truth, source} - {None})
-        for column in (truth, source):
+        for column in (truth, source, *mapping.values()):
             if column is not None and column not in columns:
-                raise PlatformError(_no_column(column, columns))
+                msg = f"There is no column {column!r}. {_columns_told(columns)}"
+                raise PlatformError(msg)
+        taken = {each for each in (truth, source) if each is not None}
+        free = [each for each in columns if each not in taken]
+        fields = _fields(columns, free, mapping, _days(connection, free, mapping))
         records = _standardise(connection, fields, truth, source)
         model, notes = _model(connection, fields, records)
         progress(f"{records:,} records; comparing {', '.join(model.comparisons)}")
@@ -199,11 +250,13 @@ def run_trial(
         found = _cluster(connection, model)
         seconds = time.monotonic() - began
         measures: tuple[Measure, ...] = ()
+        untold: tuple[str, ...] = ()
         if truth is not None:
             scopes = ("all", "cross") if source else ("all",)
             measures = tuple(
                 measure_pairs(connection, scope, level) for scope in scopes for level in LEVELS
             )
+            untold = tuple(_not_measurable(connection, measures, records))
     return Trial(
         records=records,
         fields=fields,
@@ -211,61 +264,145 @@ def run_trial(
         pairs=pairs,
         clusters=found,
         measures=measures,
+        not_measurable=untold,
         trained=train,
         notes=tuple(notes),
         seconds=round(seconds, 2),
     )
 
 
-def _read(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
-    """Make `given`: every column as trimmed text, empty as NULL; the columns' names."""
-    if file.suffix == ".parquet":
-        source = f"read_parquet({text(file)})"
-    else:
-        source = f"read_csv({text(file)}, header = true, all_varchar = true, null_padding = true)"
+@contextmanager
+def _memory_told(settings: Settings, file: Path) -> Iterator[None]:
+    """Say of memory that does not suffice what to do about it: the table is not at fault."""
     try:
-        described = connection.execute(f"describe select * from {source}").fetchall()
-        made = ", ".join(
-            f"nullif(trim({name(column)}::varchar), '') as {name(column.strip())}"
-            for column, *_ in described
-        )
-        connection.execute(f"create temp table given as select {made} from {source}")
-    except duckdb.Error as error:
+        yield
+    except duckdb.OutOfMemoryException:
         msg = (
-            f"{file} cannot be read as {'Parquet' if file.suffix == '.parquet' else 'CSV'} "
-            f"({type(error).__name__}). Give a CSV with a header row, or Parquet."
+            f"{settings.memory_gib:g} GiB of memory do not suffice to link {file.name}. Set "
+            "DATAFIRST_MEMORY_GIB higher."
         )
         raise PlatformError(msg) from None
-    return [column.strip() for column, *_ in described]
 
 
-def _no_column(column: str, columns: Sequence[str]) -> str:
-    return f"There is no column {column!r}. Columns: {', '.join(columns)}."
-
-
-def _fields(
-    columns: Sequence[str], mapping: Mapping[str, str], taken: set[str | None]
-) -> dict[str, str]:
-    """Field to column: as mapped, else by the column's name."""
+def _check_mapping(mapping: Mapping[str, str], truth: str | None) -> None:
     for field, column in mapping.items():
         if field not in FIELDS_KNOWN:
             msg = f"There is no field {field!r} to map to. Fields: {', '.join(FIELDS_KNOWN)}."
-            raise PlatformError(msg)
-        if column not in columns:
-            raise PlatformError(_no_column(column, columns))
+            raise MappingRefused(msg)
+        if column == truth:
+            msg = (
+                f"Column {column!r} is the truth, which is left out of the linking: it cannot be "
+                f"mapped to {field} as well."
+            )
+            raise MappingRefused(msg)
+
+
+def _read(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
+    """Make `given`: every column as trimmed text, empty as NULL; the columns' names."""
+    is_parquet = file.suffix.lower() in {".parquet", ".pq"}
+    try:
+        if is_parquet:
+            return _given(connection, parquet(file))
+        options = f"{one_file(file)}, header = true, all_varchar = true, null_padding = true"
+        sniffed = connection.execute(
+            f'select "Quote" from sniff_csv({options}, hive_partitioning = false)'
+        ).fetchall()
+        # Only the first rows are sniffed: without a quote there, later ones would not count.
+        if sniffed[0][0] not in ('"', "'"):
+            options += """, quote = '"', escape = '"'"""
+        options += ", hive_partitioning = false"
+        try:
+            return _given(connection, f"read_csv({options})")
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error:
+            # Line ends inside quotes are only read by one core.
+            return _given(connection, f"read_csv({options}, parallel = false)")
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        msg = (
+            f"{file} cannot be read as {'Parquet' if is_parquet else 'CSV'} "
+            f"({type(error).__name__}). Give a CSV in UTF-8 with a header row, or Parquet."
+        )
+        raise PlatformError(msg) from None
+
+
+def _given(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:
+    described = connection.execute(f"describe select * from {source}").fetchall()
+    made = ", ".join(
+        f"nullif(trim({name(column)}::varchar), '') as {name(column.strip())}"
+        for column, *_ in described
+    )
+    connection.execute(f"create temp table given as select {made} from {source}")
+    return [column.strip() for column, *_ in described]
+
+
+def _plain(column: str) -> str:
+    """A column's name as `FIELDS_KNOWN` writes names."""
+    return re.sub(r"[^a-z0-9]", "", column.lower())
+
+
+def _by_name(
+    columns: Sequence[str], mapping: Mapping[str, str], days: Collection[str] = ()
+) -> dict[str, str]:
+    """Field to column: as mapped, else by the column's name; `days` are days of birth."""
     fields = dict(mapping)
-    plain = {column: re.sub(r"[^a-z0-9]", "", column.lower()) for column in columns}
+    plain = {each: "dayofbirth" if each in days else _plain(each) for each in columns}
     for field, names in FIELDS_KNOWN.items():
         if field in fields:
             continue
-        free = [each for each in columns if each not in fields.values() and each not in taken]
+        free = [each for each in columns if each not in fields.values()]
         found = [each for known in names for each in free if plain[each] == known]
         if found:
             fields[field] = found[0]
+    return fields
+
+
+def _days(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[str], mapping: Mapping[str, str]
+) -> list[str]:
+    """Columns called birthday, however written, that are the day: beside its year or month.
+
+    Unless most of the values are no day of a month: then it is a date with its year beside it.
+    """
+    if not {"birth_year", "birth_month"} & _by_name(columns, mapping).keys():
+        return []
+    found = []
+    for column in columns:
+        if _plain(column) == "birthday":
+            at = name(column)
+            filled, days = connection.execute(
+                f"""select count({at}),
+                    count(*) filter (try_cast({at} as integer) between 1 and 31)
+                from given"""
+            ).fetchall()[0]
+            if 2 * days >= filled:
+                found.append(column)
+    return found
+
+
+def _columns_told(columns: Sequence[str]) -> str:
+    """What is said of a table's columns; not their names, which are values without a header."""
+    known = _by_name(columns, {})
+    return (
+        f"Columns: {len(columns)}; known by name: {', '.join(known) or 'none'}. The first row has "
+        "to be a header: without one, the first record is taken for it."
+    )
+
+
+def _fields(
+    columns: Sequence[str],
+    free: Sequence[str],
+    mapping: Mapping[str, str],
+    days: Collection[str],
+) -> dict[str, str]:
+    """Field to column, of those that are free to be taken; there has to be a name."""
+    fields = _by_name(free, mapping, days)
     if not {"surname", "forename", "full_name"} & fields.keys():
         msg = (
             "No column can be taken for a name. Say which: --map surname=COLUMN "
-            f"--map forename=COLUMN. Columns: {', '.join(columns)}."
+            f"--map forename=COLUMN. {_columns_told(columns)}"
         )
         raise PlatformError(msg)
     return fields
@@ -527,3 +664,28 @@ def _cluster(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> dict
     return {
         level: len(np.unique(label)) for level, label in zip(LEVELS, people.values(), strict=True)
     }
+
+
+def _not_measurable(
+    connection: duckdb.DuckDBPyConnection, measures: Sequence[Measure], records: int
+) -> Iterator[str]:
+    """What the truth in `labelled` cannot tell, and why."""
+    labelled = int(connection.execute("select count(*) from labelled").fetchall()[0][0])
+    for scope in dict.fromkeys(each.scope for each in measures):
+        of_scope = [each for each in measures if each.scope == scope]
+        pairs = "all pairs" if scope == "all" else "pairs across sources"
+        if not any(each.true for each in of_scope):
+            if not records:
+                why = "the table has no records"
+            elif not labelled:
+                why = "the truth column is empty in every record"
+            elif labelled == 1:
+                why = "only one record has a truth"
+            elif scope == "all":
+                why = "no two records share a truth"
+            else:
+                why = "no two records of different sources share a truth"
+            yield f"recall of {pairs}, and F1 where none is linked: {why}"
+        none = [each.level for each in of_scope if not each.linked]
+        if none:
+            yield f"precision of {pairs}, {', '.join(none)}: none with a truth is linked there"

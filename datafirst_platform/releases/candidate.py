@@ -76,11 +76,13 @@ def build_release(
         NotReady: a table is not there yet.
         GateRefused: it would join what may not be joined; a gate is missing, failed or stale; or
             the candidate failed its own.
+        ReleaseDamaged: the newest revision, or a member's, is not as it was published.
     """
     _permitted(spec, edition)
     versions = [tables.require(settings, table.key, edition) for table in spec.tables]
     ancestry, gates = _gates(settings, spec.name, edition, versions)
     members = _members(settings, edition, spec)
+    bundle.newest(settings, spec.name, edition)  # A damaged one is told before the work.
     folder = settings.releases / spec.name
     staged = folder / f".stage-{edition}"
     shutil.rmtree(staged, ignore_errors=True)
@@ -236,14 +238,15 @@ def _members(settings: Settings, edition: str, spec: ReleaseSpec) -> list[Releas
     Raises:
         GateRefused: one is not there, or was released from tables that have been rebuilt since:
             its records would not be those that are linked.
+        ReleaseDamaged: one is not as it was published.
     """
     found, reasons = [], []
     for member in spec.members:
-        published = [each for each in bundle.releases(settings, member) if each.edition == edition]
-        if not published:
+        newest = bundle.newest(settings, member, edition)
+        if newest is None:
             reasons.append(f"{member} of edition {edition} is not released yet: release it first.")
             continue
-        newest = published[-1]
+        bundle.require_whole(newest)
         for label, used in newest.manifest["inputs"]["tables"].items():
             stage, _, table = label.partition("/")
             current = tables.current(settings, TableKey.of(stage, table), edition)
@@ -529,22 +532,29 @@ def provenance() -> dict[str, Any]:
 def _publish(
     settings: Settings, release: str, edition: str, staged: Path, manifest: dict[str, Any]
 ) -> Release:
-    earlier = [each for each in bundle.releases(settings, release) if each.edition == edition]
+    standing = bundle.newest(settings, release, edition)
     # Equal content beside other releases of its members, or under other permissions, is another
     # release: what its manifest says must not be stale.
     if (
-        earlier
-        and earlier[-1].digest == manifest["digest"]
-        and earlier[-1].manifest.get("members") == manifest.get("members")
-        and earlier[-1].manifest.get("permissions") == manifest.get("permissions")
+        standing is not None
+        and standing.digest == manifest["digest"]
+        and standing.manifest.get("members") == manifest.get("members")
+        and standing.manifest.get("permissions") == manifest.get("permissions")
     ):
-        return earlier[-1]
-    revision = earlier[-1].revision + 1 if earlier else 1
+        # A digest in a manifest says nothing of the files that lie beside it today.
+        bundle.require_whole(standing)
+        return standing
+    revision = standing.revision + 1 if standing else 1
     manifest["revision"] = revision
     (staged / bundle.MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True) + "\n")
     for file in staged.rglob("*"):
         if file.is_file():
             file.chmod(0o444)
     final = staged.parent / f"{edition}.{revision}"
+    if final.is_dir():
+        # Folders alone, which a removed release left: with a file in it, it would be the newest.
+        for each in sorted(final.rglob("*"), reverse=True):
+            each.rmdir()
+        final.rmdir()
     staged.rename(final)
     return bundle.find(settings, f"{release}/{edition}.{revision}")

@@ -3,9 +3,12 @@
 import gzip
 
 import pytest
+from click.testing import CliRunner
 from landed_rows import case, offence
 
+from datafirst_platform.cli import main
 from datafirst_platform.extracts.deliveries import delivery_for, inspect_delivery
+from datafirst_platform.extracts.extraction import extract_source
 from datafirst_platform.safe_errors import DeliveryRefused, NotReady
 
 SECRET = "ZZTOPSECRET"
@@ -53,6 +56,63 @@ def test_a_wrong_manifest_of_another_edition_stands_in_nobodys_way(landing):
     assert "format" in inspect_delivery(landing.settings, "2026", "libra").problem
 
 
+def test_a_wrong_manifest_is_superseded_by_a_right_one_of_a_higher_sequence(landing):
+    landing.deliver({}, change=lambda m: m["files"][0].update(sha256="x"))
+    with pytest.raises(DeliveryRefused, match="a higher sequence"):
+        delivery_for(landing.settings, "2025", "libra")
+    landing.deliver({})
+    assert delivery_for(landing.settings, "2025", "libra").sequence == 2
+    landing.deliver({}, change=lambda m: m["files"][0].update(sha256="x"))
+    with pytest.raises(DeliveryRefused, match="2024-3"):
+        delivery_for(landing.settings, "2025", "libra")
+    status = inspect_delivery(landing.settings, "2025", "libra")
+    assert status.refused
+    assert "2024-3" in status.problem
+
+
+def test_what_is_no_manifest_has_to_be_moved_away(landing):
+    folder = landing.deliver({})
+    (folder / "manifest.json").write_text("{")
+    landing.deliver({})
+    with pytest.raises(DeliveryRefused, match="move this folder out of the landing zone"):
+        delivery_for(landing.settings, "2025", "libra")
+    folder.rename(landing.settings.home / "elsewhere")
+    assert delivery_for(landing.settings, "2025", "libra").sequence == 2
+
+
+@pytest.mark.parametrize("name", ["sex=M", "2024-[1]", "2024-*"])
+def test_a_folder_whose_name_would_be_a_column_or_a_pattern_is_refused(landing, name):
+    folder = landing.deliver({}, change=lambda m: m.update(delivery=name))
+    folder.rename(folder.with_name(name))
+    with pytest.raises(DeliveryRefused, match="delivery: must be of letters"):
+        delivery_for(landing.settings, "2025", "libra")
+
+
+def test_a_link_that_leads_nowhere_is_refused(landing):
+    folder = landing.deliver({})
+    file = folder / "libra_cases.csv"
+    file.unlink()
+    file.symlink_to(file)
+    with pytest.raises(DeliveryRefused, match="a link that leads nowhere"):
+        delivery_for(landing.settings, "2025", "libra")
+
+
+def test_the_status_tells_what_waits_what_arrives_and_what_is_refused(landing, monkeypatch):
+    monkeypatch.setenv("DATAFIRST_HOME", str(landing.settings.home))
+    monkeypatch.setenv("DATAFIRST_KEYS", str(landing.settings.keys))
+    landing.deliver({"libra_cases": [case(1)]})
+    extract_source(landing.settings, "2025", "libra")
+    landing.deliver({"libra_cases": [case(2)]})
+    landing.deliver({}, manifest=False)
+    told = CliRunner().invoke(main, ["status"]).output
+    assert "2024-1 (2024-2 waiting)" in told
+    assert "Still arriving, without a manifest.json: libra/2024-3" in told
+    landing.deliver({}, change=lambda m: m.update(format=SECRET))
+    told = CliRunner().invoke(main, ["status"]).output
+    assert told.count("Refused: libra/2024-4/manifest.json: format") == 1
+    assert SECRET not in told
+
+
 def test_one_sequence_claimed_twice_is_refused(landing):
     landing.deliver({})
     told = refused(landing, lambda m: m.update(sequence=1))
@@ -80,6 +140,7 @@ def test_one_sequence_claimed_twice_is_refused(landing):
         (lambda m: m["files"][0].update(path="../../keys/master.csv"), "within the delivery"),
         (lambda m: m["files"][0].update(path="/etc/passwd.csv"), "within the delivery"),
         (lambda m: m["files"][0].update(path=f"{SECRET}.xlsx"), "must end in .csv"),
+        (lambda m: m["files"][0].update(path=f"{'x' * 300}.csv"), "at most 200 characters"),
         (lambda m: m["files"][0].update(sha256=SECRET), "sha256: must be 64"),
         (lambda m: m["files"][0].update(bytes=-1), "files[0].bytes: must be a whole number"),
         (lambda m: m["files"][0].update(rows=1.5), "files[0].rows: must be a whole number"),

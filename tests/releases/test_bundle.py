@@ -2,14 +2,26 @@
 
 import csv
 import json
+import os
+import re
 import shutil
 
 import duckdb
 import pytest
+from click.testing import CliRunner
 
+from datafirst_platform.cli import main
 from datafirst_platform.releases import bundle
-from datafirst_platform.safe_errors import NotReady, PlatformError
+from datafirst_platform.safe_errors import NotReady
 from datafirst_platform.tables import digest_of
+
+GATE = {
+    "table": "marts/cases",
+    "gate": "expectations",
+    "data_version": "0" * 64,
+    "rules": 3,
+    "passed": True,
+}
 
 
 @pytest.fixture
@@ -66,9 +78,12 @@ def write_manifest(folder, tables, **changes):
         "release": "magistrates",
         "edition": "2025",
         "revision": 1,
+        "description": "Two small tables",
         "tables": tables,
         "documents": [entry(folder, bundle.CATALOGUE)],
-        "gates": [{"table": "marts/cases", "gate": "expectations", "passed": True}],
+        "inputs": {"deliveries": {}, "tables": {}},
+        "gates": [GATE],
+        "code": {"commit": "unknown"},
     } | changes
     files = {path: file["sha256"] for path, file in bundle.files_of(manifest).items()}
     manifest["digest"] = bundle.digest_over(files)
@@ -154,7 +169,7 @@ def test_a_variable_the_catalogue_does_not_describe_is_found(folder):
 
 
 def test_a_failed_gate_is_found(folder):
-    write_manifest(folder, tables_of(folder), gates=[{"table": "marts/cases", "passed": False}])
+    write_manifest(folder, tables_of(folder), gates=[GATE | {"passed": False}])
     assert failed(folder) == {"gates"}
 
 
@@ -168,8 +183,9 @@ def test_a_manifest_altered_to_fit_is_found_by_its_digest(folder):
 
 
 def test_a_folder_without_a_manifest_says_so(tmp_path):
-    with pytest.raises(PlatformError, match="no release folder"):
-        bundle.verify(tmp_path)
+    (finding,) = bundle.verify(tmp_path)
+    assert (finding.check, finding.passed) == ("manifest", False)
+    assert "missing" in finding.detail
 
 
 def test_an_unknown_release_lists_those_there_are(settings):
@@ -187,3 +203,296 @@ def test_a_chart_without_words_is_found(folder):
     listed[1]["alternative"] = "A bar for each court."
     write_manifest(folder, tables_of(folder), documents=listed)
     assert failed(folder) == set()
+
+
+def run(*arguments, settings=None):
+    places = settings and {"DATAFIRST_HOME": settings.home, "DATAFIRST_KEYS": settings.keys}
+    env = {variable: str(place) for variable, place in (places or {}).items()}
+    return CliRunner().invoke(main, ["release", *map(str, arguments)], env=env)
+
+
+def assert_told_as_not_verifying(folder):
+    """A spoilt release is told in words, by exit code and as JSON; nothing crashes."""
+    done = run("verify", folder, "--json")
+    assert done.exit_code == 5, done.output
+    assert isinstance(done.exception, SystemExit)
+    told = json.loads(done.stdout)
+    assert told["verified"] is False
+    assert not all(finding["passed"] for finding in told["findings"])
+    assert run("verify", folder).exit_code == 5
+
+
+def altered(**changes):
+    return lambda manifest: manifest | changes
+
+
+def without(*path):
+    """Take out of a manifest what lies at a path."""
+
+    def change(manifest):
+        at = manifest
+        for each in path[:-1]:
+            at = at[each]
+        del at[path[-1]]
+        return manifest
+
+    return change
+
+
+def at(value, *path):
+    """Put a value at a path of a manifest."""
+
+    def change(manifest):
+        place = manifest
+        for each in path[:-1]:
+            place = place[each]
+        place[path[-1]] = value
+        return manifest
+
+    return change
+
+
+FIRST_FILE = ("tables", 0, "files", 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        at(None, "tables", 0, "primary_key"),
+        at([], "tables", 0, "primary_key"),
+        at(["a\0b"], "tables", 0, "primary_key"),
+        without("tables", 0, "rows"),
+        without("tables", 0, "columns"),
+        without("tables", 0, "columns", 0, "name"),
+        without("tables", 0, "name"),
+        *(without(*FIRST_FILE, each) for each in ("sha256", "bytes", "format", "path")),
+        at("xlsx", *FIRST_FILE, "format"),
+        *(
+            at(path, *FIRST_FILE, "path")
+            for path in (
+                None,
+                "data/\0.csv",
+                "\ud800",
+                "a" * 5_000,
+                "a/" * 5_000,
+                "/etc/hostname",
+                "../x",
+                ".",
+                "",
+            )
+        ),
+        altered(gates=None),
+        altered(gates={}),
+        altered(gates={"passed": True}),
+        altered(gates=[5]),
+        altered(tables=[]),
+        altered(tables={}),
+        altered(documents=None),
+        at(5, "documents", 0, "linkage"),
+        at([], "documents", 0, "linkage"),
+        altered(edition="\ud800"),
+        altered(digest=5),
+        altered(members=[]),
+        altered(format="datafirst-release/0"),
+        lambda _: [],
+        lambda _: 5,
+        lambda _: {},
+    ],
+)
+def test_a_manifest_of_another_form_is_a_finding(folder, change):
+    manifest = change(json.loads((folder / bundle.MANIFEST).read_text()))
+    (folder / bundle.MANIFEST).write_text(json.dumps(manifest))
+    assert_told_as_not_verifying(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff\xfe\xfa", b"[" * 100_000, b'{"a":' * 100_000, b"9" * 10_000, b"NaN"],
+    ids=["empty", "cut off", "not text", "lists", "depth", "number", "no number"],
+)
+def test_a_manifest_that_cannot_be_read_is_a_finding(folder, content):
+    (folder / bundle.MANIFEST).write_bytes(content)
+    assert {finding.check for finding in bundle.verify(folder)} == {"manifest"}
+    assert_told_as_not_verifying(folder)
+
+
+def test_a_manifest_that_is_no_file_is_a_finding(folder):
+    manifest = folder / bundle.MANIFEST
+    kept = manifest.rename(folder.parent / "kept.json")
+    assert_told_as_not_verifying(folder)
+    manifest.symlink_to(kept)
+    assert_told_as_not_verifying(folder)
+    manifest.unlink()
+    manifest.symlink_to(manifest)
+    assert_told_as_not_verifying(folder)
+    manifest.unlink()
+    os.mkfifo(manifest)
+    assert_told_as_not_verifying(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"Table Name\ncases\n",
+        "Table Name,Variable Name,Variable Description,Values\ncases,court,Caf\xe9,\n".encode(
+            "latin-1"
+        ),
+        b"Table Name,Variable Name,Variable Description,Values\ncases\n",
+        b"Table Name,Variable Name,Variable Description,Values\n" + b"x" * 200_000,
+    ],
+    ids=["empty", "short", "latin-1", "short row", "long cell"],
+)
+def test_a_catalogue_that_cannot_be_read_is_a_finding(folder, content):
+    (folder / bundle.CATALOGUE).write_bytes(content)
+    write_manifest(folder, tables_of(folder))
+    assert failed(folder) == {"catalogue"}
+    assert_told_as_not_verifying(folder)
+
+
+def test_a_table_that_is_none_is_a_finding_without_its_values(folder):
+    (folder / "data" / "cases.csv").write_bytes(b'case_hash,court\n"SECRET\xff,\0\n,,,SECRET\n')
+    (folder / "data" / "cases.parquet").write_bytes(b"PAR1 SECRET PAR1")
+    tables = tables_of(folder)
+    tables[0]["files"] = [
+        {"format": kind, **entry(folder, f"data/cases.{kind}")} for kind in ("parquet", "csv")
+    ]
+    write_manifest(folder, tables)
+    assert failed(folder) == {"table cases (parquet)", "table cases (csv)"}
+    assert "SECRET" not in run("verify", folder).output
+
+
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        ("html", b"<p>Caf\xe9</p>"),
+        ("html", b"<![x[foo]]>"),
+        ("json", b"[" * 100_000),
+        ("json", b"\xff"),
+    ],
+)
+def test_a_report_that_cannot_be_read_is_a_finding(folder, form, content):
+    (folder / bundle.DOCUMENTS).mkdir()
+    forms = {"html": b"<p>fine</p>", "json": b'{"linkage": "courts"}', "png": b"a chart"}
+    documents = [entry(folder, bundle.CATALOGUE)]
+    for suffix, sound in forms.items():
+        path = f"documents/linkage_courts.{suffix}"
+        (folder / path).write_bytes(content if suffix == form else sound)
+        documents.append(entry(folder, path) | {"linkage": "courts", "alternative": "told"})
+    write_manifest(folder, tables_of(folder), documents=documents)
+    assert failed(folder) == {"report courts"}
+    assert_told_as_not_verifying(folder)
+
+
+def test_whatever_the_manifest_does_not_name_is_found(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    for place, add in {
+        "linked": lambda path: path.symlink_to(tmp_path / "elsewhere"),
+        "data/dangling": lambda path: path.symlink_to(tmp_path / "nowhere"),
+        "loop": lambda path: path.symlink_to(path),
+        "empty": lambda path: path.mkdir(),
+        "data/pipe": os.mkfifo,
+        "no\nline": lambda path: path.touch(),
+    }.items():
+        path = folder / place
+        add(path)
+        assert failed(folder) == {"no file added"}, place
+        assert_told_as_not_verifying(folder)
+        path.rmdir() if place == "empty" else path.unlink()
+    assert failed(folder) == set()
+
+
+@pytest.mark.parametrize("linked", ["data", "data/cases.csv"])
+def test_a_link_does_not_stand_for_what_the_manifest_names(folder, linked):
+    moved = (folder / linked).rename(folder.parent / "moved")
+    (folder / linked).symlink_to(moved)
+    assert "file data/cases.csv" in failed(folder)
+
+
+@pytest.mark.parametrize("place", ["copy=1", "[ab]", "a*", "what?", "it's", "[", "~"])
+def test_it_verifies_in_a_folder_of_any_name(folder, tmp_path, place):
+    copy = tmp_path / "x" / place / "2025.1"
+    shutil.copytree(folder, copy)
+    for other in ("a", "ab", "whatx"):
+        shutil.copytree(folder, tmp_path / "x" / other / "2025.1")
+        for kind in ("csv", "parquet"):
+            (tmp_path / "x" / other / "2025.1" / "data" / f"cases.{kind}").write_text("other\n")
+    assert failed(copy) == set()
+
+
+def test_a_copy_in_the_place_of_another_release_is_found(folder, tmp_path):
+    for place, wrong in (
+        ("releases/magistrates", set()),
+        ("downloads", set()),
+        ("releases/oasys", {"release"}),
+    ):
+        copy = tmp_path / place / "2025.1"
+        shutil.copytree(folder, copy)
+        assert failed(copy) == wrong
+        assert "magistrates/2025.1" in run("verify", copy).output
+
+
+def test_verify_tells_what_to_compare_with_what_was_published(folder, settings):
+    published = settings.releases / "magistrates" / "2025.1"
+    shutil.copytree(folder, published)
+    told = json.loads(run("verify", folder, "--json").stdout)
+    (listed,) = json.loads(run("list", "--json", settings=settings).stdout)
+    assert told["release"] == listed["label"] == "magistrates/2025.1"
+    assert told["digest"] == listed["digest"]
+    assert told["manifest_sha256"] == listed["manifest_sha256"]
+    shown = run("show", "magistrates/2025", settings=settings).output
+    assert told["digest"] in run("verify", folder).output
+    assert told["manifest_sha256"] in run("verify", folder).output
+    assert told["digest"] in shown
+    assert told["manifest_sha256"] in shown
+
+    # What the release digest does not see, the manifest's does.
+    write_manifest(folder, tables_of(folder), gates=[GATE | {"rules": 300}])
+    assert failed(folder) == set()
+    again = json.loads(run("verify", folder, "--json").stdout)
+    assert again["digest"] == listed["digest"]
+    assert again["manifest_sha256"] != listed["manifest_sha256"]
+
+
+SPOILT = {
+    "cut off": lambda path: path.write_text("{"),
+    "empty": lambda path: path.write_text("{}"),
+    "missing": lambda path: path.unlink(),
+    "another's": lambda path: path.write_text(path.read_text().replace('"2025"', '"2026"')),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def test_a_damaged_release_is_listed_as_such_and_hides_no_other(folder, settings, spoil):
+    for edition in ("2025.1", "2025.2"):
+        shutil.copytree(folder, settings.releases / "magistrates" / edition)
+    manifest = settings.releases / "magistrates" / "2025.2" / bundle.MANIFEST
+    manifest.write_text(manifest.read_text().replace('"revision": 1', '"revision": 2'))
+    spoil(manifest)
+
+    listed = run("list", settings=settings)
+    assert listed.exit_code == 0
+    assert "magistrates/2025.2 is damaged" in listed.output
+    assert "Restore the folder from the backup" in listed.output
+    told = json.loads(run("list", "--json", settings=settings).stdout)
+    assert [(each["label"], bool(each["damaged"])) for each in told] == [
+        ("magistrates/2025.1", False),
+        ("magistrates/2025.2", True),
+    ]
+    assert run("show", "magistrates/2025.1", settings=settings).exit_code == 0
+    # An earlier revision does not stand in for the newest.
+    for label in ("magistrates/2025.2", "magistrates/2025"):
+        shown = run("show", label, settings=settings)
+        assert shown.exit_code == 5
+        assert re.search(r"2025.2 is damaged: .* Restore the folder", shown.output)
+    env = {"DATAFIRST_HOME": str(settings.home), "DATAFIRST_KEYS": str(settings.keys)}
+    status = CliRunner().invoke(main, ["status"], env=env)
+    assert status.exit_code == 0, status.output
+    assert "2025.2 is damaged" in status.output
+
+
+def test_a_release_under_the_name_of_another_is_not_listed_as_it(folder, settings):
+    shutil.copytree(folder, settings.releases / "oasys" / "2025.1")
+    assert bundle.releases(settings) == []
+    (found,) = bundle.damaged(settings)
+    assert "that of magistrates/2025.1" in found.told
