@@ -303,21 +303,7 @@ def _read(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
     try:
         if is_parquet:
             return _given(connection, parquet(file))
-        options = f"{one_file(file)}, header = true, all_varchar = true, null_padding = true"
-        sniffed = connection.execute(
-            f'select "Quote" from sniff_csv({options}, hive_partitioning = false)'
-        ).fetchall()
-        # Only the first rows are sniffed: without a quote there, later ones would not count.
-        if sniffed[0][0] not in ('"', "'"):
-            options += """, quote = '"', escape = '"'"""
-        options += ", hive_partitioning = false"
-        try:
-            return _given(connection, f"read_csv({options})")
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error:
-            # Line ends inside quotes are only read by one core.
-            return _given(connection, f"read_csv({options}, parallel = false)")
+        return _given_text(connection, file)
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
@@ -326,6 +312,32 @@ def _read(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
             f"({type(error).__name__}). Give a CSV in UTF-8 with a header row, or Parquet."
         )
         raise PlatformError(msg) from None
+
+
+def _given_text(connection: duckdb.DuckDBPyConnection, file: Path) -> list[str]:
+    """Read a CSV; what of its quotes cannot be seen in its first rows is tried."""
+    options = (
+        f"{one_file(file)}, header = true, all_varchar = true, null_padding = true, "
+        "hive_partitioning = false"
+    )
+    quoted, other = options, f"{options}, parallel = false"
+    sniffed = connection.execute(f'select "Quote" from sniff_csv({options})').fetchall()
+    if sniffed[0][0] not in ('"', "'"):
+        # Without a quote in the rows that are sniffed, later ones would not count.
+        quoted = f"""{options}, quote = '"', escape = '"'"""
+        # Line ends inside quotes are only read by one core; a quote never closed is a letter.
+        other = options if _quotes(file) % 2 else f"{quoted}, parallel = false"
+    try:
+        return _given(connection, f"read_csv({quoted})")
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error:
+        return _given(connection, f"read_csv({other})")
+
+
+def _quotes(file: Path) -> int:
+    with file.open("rb") as stream:
+        return sum(block.count(b'"') for block in iter(lambda: stream.read(1 << 20), b""))
 
 
 def _given(connection: duckdb.DuckDBPyConnection, source: str) -> list[str]:

@@ -257,6 +257,14 @@ def test_a_line_end_within_quotes_is_part_of_a_value(settings, tmp_path, late):
     assert trial.records == plain + 50
 
 
+def test_a_quote_never_closed_swallows_nobody(settings, tmp_path):
+    file = tmp_path / "people.csv"
+    rows = [f"ann{n},smith{n},p{n}\n" for n in range(25_000)]
+    rows[-10] = '"bea,jones,p0\n'
+    file.write_text("forename,surname,who\n" + "".join(rows))
+    assert run_trial(settings, file, "who").records == 25_000
+
+
 def test_the_truth_is_not_linked_by(command, settings, table):
     file = table(2)
     done = command(file, "--truth-column", "truth", "--map", "forename=truth")
