@@ -26,7 +26,7 @@ import duckdb
 
 from datafirst_platform.engine import name, parquet
 from datafirst_platform.identity import TableKey, table_folder
-from datafirst_platform.safe_errors import NotReady, values_withheld
+from datafirst_platform.safe_errors import NotReady, PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -304,13 +304,23 @@ def _row_groups(batches: pa.RecordBatchReader) -> Iterator[pa.Table]:
 
 
 def current(settings: Settings, key: TableKey, edition: str) -> TableVersion | None:
-    """The version that stands, or None where the table was never published."""
+    """The version that stands, or None where the table was never published.
+
+    Raises:
+        PlatformError: what stands beside the tables was altered or removed by other hands.
+    """
     folder = table_folder(settings, key, edition)
+    pointer = folder / CURRENT
     try:
-        standing = (folder / CURRENT).read_text().strip()
-    except FileNotFoundError:
-        return None
-    return _read(key, edition, folder / standing)
+        if not pointer.exists():
+            return None
+        return _read(key, edition, folder / pointer.read_text().strip())
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        msg = (
+            f"{key} of edition {edition} is damaged ({type(error).__name__}): remove {folder} and "
+            f"run `datafirst refresh {edition}`."
+        )
+        raise PlatformError(msg) from None
 
 
 def require(settings: Settings, key: TableKey, edition: str) -> TableVersion:

@@ -127,6 +127,14 @@ def test_a_failure_leaves_the_old_version_standing_and_quotes_nothing(settings, 
     assert not list(first.path.parent.parent.glob(".stage-*"))
 
 
+@pytest.mark.parametrize("told", [b"\xff", b"v=elsewhere", b""])
+def test_a_damaged_pointer_says_what_to_do(settings, told):
+    made = publish(settings)
+    (made.path.parent.parent / "CURRENT").write_bytes(told)
+    with pytest.raises(PlatformError, match="marts/numbers of edition 2025 is damaged"):
+        tables.current(settings, KEY, "2025")
+
+
 def test_only_the_same_recipe_stands(settings):
     made = publish(settings, recipe="r1")
 

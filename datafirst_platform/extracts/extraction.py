@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -33,6 +34,7 @@ CODE_VERSION = "5"
 """Raise it whenever reading, judging or splitting gives other rows: extracts are then redone."""
 
 _SUMMARY = "extract.json"
+_PARTS = {"recipe", "delivery", "sequence", "manifest_sha256", "files", "tables", "changes"}
 
 Progress = Callable[[str], None]
 
@@ -156,10 +158,9 @@ def standing_extract(settings: Settings, edition: str, source: str) -> SourceExt
     Raises:
         NotReady: there is none, or a run stopped between its tables.
     """
-    path = _summary_path(settings, edition, source)
-    if path.is_file():
-        recipe = json.loads(path.read_text())["recipe"]
-        found = _standing(settings, edition, source, recipe, reused=True)
+    summary = _summary(settings, edition, source)
+    if summary is not None:
+        found = _standing(settings, edition, source, summary["recipe"], reused=True)
         if found is not None:
             return found
     raise NotReady(
@@ -342,6 +343,15 @@ def _summary_path(settings: Settings, edition: str, source: str) -> Path:
     return table_folder(settings, _receipt_key(source), edition) / _SUMMARY
 
 
+def _summary(settings: Settings, edition: str, source: str) -> dict[str, Any] | None:
+    """What was written last of an extract; None where nothing that can be read was."""
+    try:
+        told = json.loads(_summary_path(settings, edition, source).read_text())
+    except (FileNotFoundError, ValueError):
+        return None
+    return told if isinstance(told, dict) and told.keys() >= _PARTS else None
+
+
 def _write_summary(
     settings: Settings, edition: str, source: str, summary: Mapping[str, object]
 ) -> None:
@@ -355,10 +365,8 @@ def _standing(
     settings: Settings, edition: str, source: str, recipe: str, *, reused: bool
 ) -> SourceExtract | None:
     """The extract of that recipe if all of it stands, else None."""
-    path = _summary_path(settings, edition, source)
-    try:
-        summary = json.loads(path.read_text())
-    except FileNotFoundError:
+    summary = _summary(settings, edition, source)
+    if summary is None:
         return None
     receipt = tables.standing(settings, _receipt_key(source), edition, recipe)
     if summary["recipe"] != recipe or receipt is None:

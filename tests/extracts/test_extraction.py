@@ -105,6 +105,19 @@ def test_a_run_killed_between_its_tables_is_not_read_and_is_done_again(
     assert not list(landing.settings.spill.iterdir())
 
 
+@pytest.mark.parametrize("told", ["", "{", "{}", "[]"])
+def test_an_extract_whose_summary_is_damaged_is_made_again(landing, told):
+    deliver(landing, range(5))
+    first = extract_source(landing.settings, "2025", "libra")
+    (summary,) = landing.settings.home.glob("**/extract.json")
+    summary.write_text(told)
+    with pytest.raises(NotReady, match="is not there"):
+        standing_extract(landing.settings, "2025", "libra")
+    again = extract_source(landing.settings, "2025", "libra")
+    assert not again.reused
+    assert versions(again) == versions(first)
+
+
 def test_a_run_killed_before_its_summary_is_not_read(landing, monkeypatch):
     deliver(landing, range(5))
     monkeypatch.setattr(extraction, "_write_summary", lambda *_: None)
