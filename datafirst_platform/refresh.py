@@ -128,9 +128,8 @@ def _summary(
         kind = event.event_type
         step = event.step_key or ""
         if kind in (dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.STEP_FAILURE):
-            reason, code = _why(event) if kind == dg.DagsterEventType.STEP_FAILURE else ("", 0)
-            if reason and step in refused:
-                reason, code = refused[step], GateRefused.exit_code
+            failed = kind == dg.DagsterEventType.STEP_FAILURE
+            reason, code = _why(event, refused.get(step)) if failed else ("", 0)
             steps.append(StepOutcome(step, not reason, seconds.get(step, 0.0), reason, code))
         elif kind == dg.DagsterEventType.ASSET_MATERIALIZATION:
             materialization = event.step_materialization_data.materialization
@@ -171,11 +170,18 @@ def _failing(evaluation: AssetCheckEvaluation) -> str:
     return "\n".join([f"{table} does not pass its gate, {evaluation.check_name}:", *lines])
 
 
-def _why(event: dg.DagsterEvent) -> tuple[str, int]:
-    """The reason a step failed, as it was worded for users, and its exit code."""
+def _why(event: dg.DagsterEvent, refused: str | None) -> tuple[str, int]:
+    """The reason a step failed, as it was worded for users, and its exit code.
+
+    Args:
+        event: of the failure.
+        refused: what a gate within the step found, if one did.
+    """
     failure = event.step_failure_data
     worded = failure.user_failure_data
     if worded is not None and worded.description:
         code = getattr(worded.metadata.get("exit_code"), "value", None)
         return worded.description, code if isinstance(code, int) else 1
+    if refused is not None:
+        return refused, GateRefused.exit_code
     return (failure.error.cls_name if failure.error else None) or "unknown", 1
