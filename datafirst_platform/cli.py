@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ import click
 
 from datafirst_platform.editions import EDITIONS, due_on
 from datafirst_platform.editions import edition as edition_of
-from datafirst_platform.safe_errors import GateRefused, NotReady, PlatformError
+from datafirst_platform.safe_errors import DeliveryRefused, GateRefused, NotReady, PlatformError
 from datafirst_platform.settings import PROJECT_ROOT, Settings
 
 if TYPE_CHECKING:
@@ -87,9 +87,15 @@ def _settings() -> Settings:
         raise PlatformError(msg) from None
 
 
+def _seed(told: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option that says which of all that could be drawn is."""
+    return click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help=told)
+
+
 def _exit_code(codes: Collection[int]) -> int:
     """The one that tells most where several steps failed: a gate, a delivery, what is missing."""
-    return next((code for code in (5, 3, 4) if code in codes), 1)
+    telling = (GateRefused.exit_code, DeliveryRefused.exit_code, NotReady.exit_code)
+    return next((code for code in telling if code in codes), PlatformError.exit_code)
 
 
 def _show(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None:
@@ -124,13 +130,7 @@ def _json(value: object) -> None:
     type=click.IntRange(min=100),
     help="Size of the made-up population.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    help="Same seed, same population.",
-)
+@_seed("Same seed, same population.")
 @click.option(
     "--source", "sources", multiple=True, help="Only this supplier; repeatable. Default: all."
 )
@@ -235,7 +235,9 @@ def refresh(edition: str | None, relink: bool, as_json: bool) -> None:  # noqa: 
             click.echo(f"Mend what is named above, then run: datafirst refresh {key}", err=True)
     if not done.succeeded:
         codes = {step.exit_code for step in done.steps if not step.succeeded}
-        sys.exit(_exit_code(codes | ({5} if done.failed_checks else set())))
+        if done.failed_checks:
+            codes.add(GateRefused.exit_code)
+        sys.exit(_exit_code(codes))
 
 
 @main.command()
@@ -973,13 +975,7 @@ def linkage_label() -> None:
     type=click.IntRange(min=20),
     help="About how many pairs to draw.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    help="Same links and seed, same pairs.",
-)
+@_seed("Same links and seed, same pairs.")
 @click.option("--replace", is_flag=True, help="Draw anew where a sample lies already.")
 def linkage_label_draw(
     dataset: str,

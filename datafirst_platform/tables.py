@@ -307,7 +307,7 @@ def current(settings: Settings, key: TableKey, edition: str) -> TableVersion | N
     """The version that stands, or None where the table was never published.
 
     Raises:
-        PlatformError: what stands beside the tables was altered or removed by other hands.
+        PlatformError: who runs this may not read it, or it was altered by other hands.
     """
     folder = table_folder(settings, key, edition)
     pointer = folder / CURRENT
@@ -315,10 +315,12 @@ def current(settings: Settings, key: TableKey, edition: str) -> TableVersion | N
         if not pointer.exists():
             return None
         return _read(key, edition, folder / pointer.read_text().strip())
+    except PermissionError:
+        raise PlatformError(f"{folder} is not for you to read: ask whom it belongs to.") from None
     except (OSError, ValueError, LookupError, TypeError) as error:
         msg = (
-            f"{key} of edition {edition} is damaged ({type(error).__name__}): remove {folder} and "
-            f"run `datafirst refresh {edition}`."
+            f"{key} of edition {edition} is damaged ({type(error).__name__}): restore {folder} "
+            f"from the backup, or remove it and run `datafirst refresh {edition}`."
         )
         raise PlatformError(msg) from None
 

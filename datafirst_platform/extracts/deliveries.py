@@ -322,10 +322,10 @@ def _of_edition(settings: Settings, edition: str, source: str) -> list[Delivery]
         if not path.is_file():
             continue
         manifest = _Manifest(folder, source)
-        ends = manifest.day("period.to")
-        if ends > until or (after is not None and ends <= after):
-            continue
         try:
+            ends = manifest.day("period.to")
+            if ends > until or (after is not None and ends <= after):
+                continue
             delivery = manifest.delivery()
         except DeliveryRefused as wrong:
             refused[manifest.sequence] = wrong
@@ -364,7 +364,6 @@ class _Manifest:
             "file", raw, {"format", "source", "delivery", "sequence", "period", "files"}
         )
         self.sequence = self.whole("sequence", self.raw["sequence"], 1)
-        self.raw["period"] = self.fields("period", self.raw["period"], {"from", "to"})
 
     def wrong(self, where: str, what: str) -> DeliveryRefused:
         # Another delivery supersedes it by its sequence; as long as none is known it is in the way.
@@ -397,8 +396,8 @@ class _Manifest:
         return dict(given)
 
     def day(self, where: str) -> date:
-        period = self.raw["period"]
-        given = period[where.removeprefix("period.")] if isinstance(period, dict) else None
+        period = self.fields("period", self.raw["period"], {"from", "to"})
+        given = period[where.removeprefix("period.")]
         try:
             if isinstance(given, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", given):
                 return date.fromisoformat(given)

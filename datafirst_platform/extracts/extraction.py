@@ -231,9 +231,8 @@ def _publish(
             receipt += _receipt_rows(connection, made)
         supplied = sum(each.file.rows for each in made.files)
         quarantined = sum(each.rows for each in counted)
-        if {published[stage].rows for stage in published if stage != "quarantine"} != {
-            supplied - quarantined
-        } or published["quarantine"].rows != quarantined:
+        came = {stage: each.rows for stage, each in published.items()}
+        if came.pop("quarantine") != quarantined or set(came.values()) != {supplied - quarantined}:
             msg = f"{table}: accepted and quarantined rows are not the rows supplied: a defect."
             raise PlatformError(msg)
         summary[table] = {
@@ -281,7 +280,7 @@ def _publish_table(
     contract = read.contract
     made = split(read, parent)
     parts = {TableKey.of("extracts", contract.table): made.content_of}
-    if contract.links:
+    if made.identities:
         parts[TableKey.of("identities", contract.table)] = made.identities_of
     quarantine = TableKey.of("quarantine", contract.table)
     published = tables.publish_parts(

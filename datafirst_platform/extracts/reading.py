@@ -520,7 +520,7 @@ def _find_duplicates(connection: duckdb.DuckDBPyConnection, read: ReadTable) -> 
     with values_withheld(f"Checking {read.contract.table}"):
         # Few rows share a key: they are found by its hash first, and only those compared whole.
         connection.execute(
-            f"""create or replace temp table _twins as
+            f"""create temp table _twins as
             select hash({key}) as key from {read.rows} r where r._fault is null
             group by all having count(*) > 1"""
         )

@@ -70,6 +70,15 @@ def test_a_wrong_manifest_is_superseded_by_a_right_one_of_a_higher_sequence(land
     assert "2024-3" in status.problem
 
 
+@pytest.mark.parametrize("period", [None, {"from": "2011-01-01"}, {"from": "", "to": "soon"}])
+def test_a_manifest_of_no_period_is_superseded_too(landing, period):
+    landing.deliver({}, change=lambda m: m.update(period=period))
+    with pytest.raises(DeliveryRefused, match="period"):
+        delivery_for(landing.settings, "2025", "libra")
+    landing.deliver({})
+    assert delivery_for(landing.settings, "2025", "libra").sequence == 2
+
+
 def test_what_is_no_manifest_has_to_be_moved_away(landing):
     folder = landing.deliver({})
     (folder / "manifest.json").write_text("{")
