@@ -31,6 +31,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import duckdb
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from datafirst_platform.engine import name, one_file, parquet
 from datafirst_platform.safe_errors import NotReady, PlatformError
@@ -46,35 +47,6 @@ CATALOGUE_HEADER = ("Table Name", "Variable Name", "Variable Description", "Valu
 
 _RESTORE = "Restore the folder from the backup; never edit a published release."
 _REVISION = re.compile(r"(?P<edition>[0-9]{4})\.(?P<revision>[1-9][0-9]*)\Z")
-_FILE = {"path": str, "bytes": int, "sha256": str}
-_FORM: Mapping[str, Any] = {
-    "format": str,
-    "release": str,
-    "edition": str,
-    "revision": int,
-    "digest": str,
-    "description": str,
-    "tables": [
-        {
-            "name": str,
-            "rows": int,
-            "primary_key": [str],
-            "columns": [{"name": str, "type": str}],
-            "files": [{"format": str, **_FILE}],
-        }
-    ],
-    "documents": [{**_FILE, "table?": str, "linkage?": str, "title?": str, "alternative?": str}],
-    "inputs": {"deliveries": {"*": str}, "tables": {"*": str}},
-    "gates": [{"table": str, "gate": str, "data_version": str, "rules": int, "passed": bool}],
-    "code": {"commit": str},
-    "members?": {"*": str},
-    "permissions?": {
-        "audiences": {"*": str},
-        "pairs": [{"pair": [str], "legal_basis": [str], "evidence": str}],
-    },
-}
-"""What is read of a manifest: `?` ends what may be left out, `*` is any name."""
-
 _UNREADABLE = (
     OSError,
     ValueError,
@@ -86,6 +58,86 @@ _UNREADABLE = (
     duckdb.Error,
 )
 """What reading a spoilt file may end in; `AssertionError` is the parser of pages giving up."""
+
+
+class _Form(BaseModel):
+    """What is read of a manifest. Nothing is taken for what it is not: true is no number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _FileForm(_Form):
+    path: str
+    bytes: int
+    sha256: str
+
+
+class _TableFileForm(_FileForm):
+    format: str
+
+
+class _DocumentForm(_FileForm):
+    table: str = ""
+    linkage: str = ""
+    title: str = ""
+    alternative: str = ""
+
+
+class _ColumnForm(_Form):
+    name: str
+    type: str
+
+
+class _TableForm(_Form):
+    name: str
+    rows: int
+    primary_key: list[str]
+    columns: list[_ColumnForm]
+    files: list[_TableFileForm]
+
+
+class _InputsForm(_Form):
+    deliveries: dict[str, str]
+    tables: dict[str, str]
+
+
+class _GateForm(_Form):
+    table: str
+    gate: str
+    data_version: str
+    rules: int
+    passed: bool
+
+
+class _CodeForm(_Form):
+    commit: str
+
+
+class _PairForm(_Form):
+    pair: list[str]
+    legal_basis: list[str]
+    evidence: str
+
+
+class _PermissionsForm(_Form):
+    audiences: dict[str, str] = {}
+    pairs: list[_PairForm] = []
+
+
+class _ManifestForm(_Form):
+    format: str
+    release: str
+    edition: str
+    revision: int
+    digest: str
+    description: str
+    tables: list[_TableForm]
+    documents: list[_DocumentForm]
+    inputs: _InputsForm
+    gates: list[_GateForm]
+    code: _CodeForm
+    members: dict[str, str] = {}
+    permissions: _PermissionsForm = _PermissionsForm()
 
 
 class ReleaseDamaged(PlatformError):
@@ -286,50 +338,17 @@ def _read(folder: Path) -> Mapping[str, Any] | str:
     if file.is_symlink() or not file.is_file():
         return f"{MANIFEST} is missing, or no file"
     try:
-        manifest = json.loads(file.read_bytes())
-        wrong = next(_misfits(manifest, _FORM, ""), None)
+        content = file.read_bytes()
+        manifest = json.loads(content)
+        # From the text: there half a character, which cannot be written anywhere, is refused too.
+        _ManifestForm.model_validate_json(content)
+    except ValidationError as error:
+        # Of where it is wrong only the outermost is ours for sure: a key may be any text.
+        at = ", ".join(sorted({str(each["loc"][0]) for each in error.errors() if each["loc"]}))
+        return f"{MANIFEST} is not of the form releases have{f' (at {at})' if at else ''}"
     except (OSError, ValueError, RecursionError):
         return f"{MANIFEST} cannot be read"
-    if wrong is not None:
-        return f"{MANIFEST} is not of the form releases have (at {_shown(wrong)})"
     return dict(manifest)
-
-
-def _misfits(value: object, form: Any, at: str) -> Iterator[str]:  # noqa: ANN401
-    """The places where a JSON value is not of a form; only names of ours are told."""
-    if isinstance(form, type):
-        # True is no number; half a character cannot be written anywhere.
-        fits = type(value) is form and (not isinstance(value, str) or _is_text(value))
-        if not fits:
-            yield at
-    elif isinstance(form, list):
-        if not isinstance(value, list):
-            yield at
-            return
-        for place, each in enumerate(value):
-            yield from _misfits(each, form[0], f"{at}[{place}]")
-    elif not isinstance(value, dict):
-        yield at or "its top"
-    elif "*" in form:
-        for key, each in value.items():
-            yield from _misfits(key, str, at)
-            yield from _misfits(each, form["*"], at)
-    else:
-        for key, part in form.items():
-            own = key.removesuffix("?")
-            where = f"{at}.{own}" if at else own
-            if own in value:
-                yield from _misfits(value[own], part, where)
-            elif own == key:
-                yield where
-
-
-def _is_text(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _shown(told: str) -> str:
