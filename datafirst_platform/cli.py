@@ -297,7 +297,7 @@ def _edition_status(settings: Settings, key: str) -> dict[str, Any]:
 def _people(settings: Settings, key: str) -> int:
     """People at the middle threshold by the linkage over most datasets; 0 before it ran."""
     from datafirst_platform import tables
-    from datafirst_platform.engine import connect, parquet
+    from datafirst_platform.engine import connect
     from datafirst_platform.linkage.models import datasets, linkage_model
     from datafirst_platform.linkage.publishing import table_key
 
@@ -307,7 +307,7 @@ def _people(settings: Settings, key: str) -> int:
         return 0
     with connect(settings) as connection:
         counted = connection.execute(
-            f"select value from {parquet(found.path)} where measure = 'people' and level = 'medium'"
+            f"select value from {found.sql} where measure = 'people' and level = 'medium'"
         ).fetchall()
     return int(counted[0][0])
 

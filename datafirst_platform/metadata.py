@@ -43,15 +43,19 @@ def column_schema(columns: Columns) -> dg.TableSchema:
 def table_metadata(
     version: TableVersion, descriptions: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Row count, column schema, storage path and inputs of a published table."""
+    """Row count, column schema, storage path and inputs of a published table.
+
+    A table in several files lies in a folder.
+    """
     told = descriptions or {}
+    lies_in = version.path if len(version.layers) == 1 else version.path.parent
     return {
         "dagster/row_count": version.rows,
         "dagster/column_schema": column_schema(
             {column: (kind, told.get(column, "")) for column, kind in version.columns}
         ),
-        "dagster/uri": version.path.as_uri(),
-        "path": dg.MetadataValue.path(version.path),
+        "dagster/uri": lies_in.as_uri(),
+        "path": dg.MetadataValue.path(lies_in),
         "inputs": dg.MetadataValue.json(dict(version.inputs)),
     }
 

@@ -387,7 +387,7 @@ def failing_dbt(settings, patched):
     def misled(build):
         given = real(build)
         read = json.loads(given["DATAFIRST_TABLES"])
-        read["extracts.libra_cases"] = str(spoiled)
+        read["extracts.libra_cases"] = parquet(spoiled)
         return given | {"DATAFIRST_TABLES": json.dumps(read)}
 
     patched.setattr(Build, "environment", property(misled))

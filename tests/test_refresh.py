@@ -9,13 +9,14 @@ import sys
 import time
 
 import dagster as dg
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from datafirst_platform import tables
 from datafirst_platform.cli import main
 from datafirst_platform.definitions import build_definitions
-from datafirst_platform.engine import parquet
+from datafirst_platform.engine import connect, parquet
 from datafirst_platform.identity import TableKey
 from datafirst_platform.instance import instance_in_use
 from datafirst_platform.refresh import refresh
@@ -166,6 +167,33 @@ def test_one_thread_and_another_place_give_the_same_bytes(supplied, refreshed, t
 
     assert quietly(elsewhere, "2025").succeeded
     assert digests(elsewhere) == digests(refreshed)
+
+
+def test_people_and_links_in_layers_make_the_same_releases(installation, refreshed):
+    for part in ("people", "edges"):
+        key = TableKey.of("linkage", f"magistrates_{part}")
+        whole = tables.require(installation, key, "2025")
+        first = ", ".join(column for column, _ in whole.columns[:2])
+        # Every third row stands in a layer of its own.
+        third = np.arange(0, whole.rows, 3)
+        moved = f"from {whole.numbered()} where row % 3 = 0 order by {first}"
+        with connect(installation) as connection:
+            made = tables.publish_upon(
+                installation,
+                connection,
+                whole,
+                "2025",
+                f"select * exclude (row) {moved}",
+                third,
+                recipe=whole.recipe,
+                inputs=whole.inputs,
+            )
+        assert made.rows == whole.rows
+    done = quietly(installation, "2025")
+
+    assert done.succeeded, (done.steps, done.failed_checks)
+    assert tables.require(installation, key, "2025") == made, "it is read as it stands"
+    assert digests(installation) == digests(refreshed)
 
 
 def test_a_killed_refresh_goes_on_and_ends_the_same(landed, refreshed):

@@ -20,7 +20,7 @@ from typing import Any
 import duckdb
 
 from datafirst_platform import editions, tables
-from datafirst_platform.engine import connect, name, parquet, text
+from datafirst_platform.engine import connect, name, text
 from datafirst_platform.extracts.contracts import POSTCODE_SECTORS, Contract, sources
 from datafirst_platform.extracts.deliveries import Delivery, delivery_for
 from datafirst_platform.extracts.reading import ReadTable, find_orphans, read_table
@@ -449,7 +449,7 @@ def _comparison(pairs: list[tuple[TableVersion, TableVersion]]) -> str:
         shared = [column for column in pair[0].columns if column in pair[1].columns]
         values = ", ".join(name(column) for column, _ in shared)
         for side, version in zip(sides, pair, strict=True):
-            side.append(f"select record_key, hash({values}) as digest from {parquet(version.path)}")
+            side.append(f"select record_key, hash({values}) as digest from {version.sql}")
     new, old = (
         "select record_key, bit_xor(digest) as digest from ("
         + " union all ".join(side)

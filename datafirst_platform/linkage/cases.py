@@ -11,7 +11,7 @@ from collections import defaultdict
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import arrays, connect, name, parquet, register
+from datafirst_platform.engine import arrays, connect, name, register
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import HUNDREDTHS, Pairs, one_to_one
@@ -24,7 +24,6 @@ from datafirst_platform.linkage.publishing import (
     standing,
     table_key,
 )
-from datafirst_platform.linkage.records import numbered
 from datafirst_platform.linkage.scoring import score_candidates, thresholds_of
 from datafirst_platform.linkage.standardise import define_macros
 from datafirst_platform.safe_errors import values_withheld
@@ -99,14 +98,14 @@ def prepare_cases(
         fields = ", ".join(f"{sql.format_map(supplied)} as {it}" for it, sql in _FIELDS.items())
         cases.append(
             f"select ({first} + row)::integer as id, {member}::utinyint as member, record_key, "
-            f"{fields} from ({numbered(version.path)})"
+            f"{fields} from {version.numbered()}"
         )
         first += version.rows
     persons = ", ".join(f"person_{level}" for level in LEVELS)
     connection.execute(
         f"""create temp table tuples as select cases.*, {persons}
         from ({" union all ".join(cases)}) as cases
-        left join {parquet(people.path)} using (record_key)"""
+        left join {people.sql} using (record_key)"""
     )
     connection.execute("create temp view records as select id, record_key from tuples")
     connection.execute("create temp table nodes (id integer, node integer)")

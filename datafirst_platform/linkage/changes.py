@@ -9,22 +9,26 @@ with each other and with the known records they share a block with, and join peo
 first, under the guards of a whole linkage. Two people known apart are never joined: whoever links
 to both goes to the better one, and the link to the other is a *bridge*, left for a decision.
 Records that are gone leave; those who remain are not parted.
+
+It costs what changed, and two looks at the identities: one tells what is the same, one fetches the
+records to be compared. Of what is known only the columns of numbers are read whole, and people and
+links are published as layers upon those of the edition before. A record is named by its number
+(`Known`); those that are new have the numbers that follow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import arrays, connect, parquet, register, text
+from datafirst_platform.engine import arrays, connect, register, text
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import (
     HUNDREDTHS,
-    SEXES,
     Guard,
     Likelihood,
     Pairs,
@@ -32,22 +36,23 @@ from datafirst_platform.linkage.clusters import (
     _mutually_best,
     joined,
     may_be_one,
+    outward,
 )
 from datafirst_platform.linkage.known import (
+    TOLD,
+    Gone,
     Known,
-    columns_read,
-    define_known,
     keys_sql,
     known_before,
-    mark_sql,
-    publish_known,
+    remember_changes,
+    rows_read,
     weighed_fields,
 )
 from datafirst_platform.linkage.lineage import Earlier, lineage
 from datafirst_platform.linkage.models import LEVELS, LinkageModel, splink_settings, trained_model
 from datafirst_platform.linkage.overrides import Overrides, overrides_of
 from datafirst_platform.linkage.publishing import Counts, Linked, publish, standing
-from datafirst_platform.linkage.records import CONTENT, Member, key_number, numbered
+from datafirst_platform.linkage.records import CONTENT, Member, key_number, order_of_keys
 from datafirst_platform.linkage.scoring import score, thresholds_of
 from datafirst_platform.linkage.standardise import (
     ADDRESS,
@@ -59,7 +64,6 @@ from datafirst_platform.linkage.standardise import (
 )
 from datafirst_platform.safe_errors import values_withheld
 from datafirst_platform.settings import Settings
-from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,36 +76,28 @@ MOST_CHANGED = 0.1
 """Share of records, new or changed, beyond which a linkage starts from nothing: by then it costs as
 much, and what is known says little."""
 
-_BATCH = 1 << 17
-"""Rows of a published table that are handed over at a time."""
-
 
 @dataclass(frozen=True)
-class _Rows:
-    """Rows of the identities now, and those that are known.
+class _Before:
+    """What is known, by the number of a record.
 
     Attributes:
-        now_of: for every known row the same row now, -1 where it is gone or was changed.
-        then_of: for every row now the known row, -1 where it is new or was changed.
-        gone: known rows that are gone or were changed since the edition before.
-        place_of: for every row now its place among the people before, -1 where it has none.
-        at: for every place among the people before its row now, -1 where it is gone.
-        key: for every place among the people before the number of its key, which rises.
+        known: what the edition before left.
+        lives: whether it stands in the edition before and in this one, unchanged.
+        content: hash of its identifiers, 0 where there is none.
+        person: a number it has in common with all of its people by the most lenient threshold.
+        gone: numbers of those that are gone or were changed since, of a person or not.
+        lost: the same of a person alone.
+        unreached: for each of the latter whether no blocking rule reached it.
     """
 
-    now_of: Ints
-    then_of: Ints
+    known: Known
+    lives: NDArray[np.bool_]
+    content: NDArray[np.uint64]
+    person: Ints
     gone: Ints
-    place_of: Ints
-    at: Ints
-    key: NDArray[np.uint64]
-
-    @property
-    def fresh(self) -> Ints:
-        """Rows now that are new or were changed."""
-        import numpy as np
-
-        return np.flatnonzero(self.then_of < 0)
+    lost: Ints
+    unreached: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -109,27 +105,27 @@ class _Touched:
     """The records a change may tell of: those that are new, and all of the people near them.
 
     Attributes:
-        row: rows now, in the order of their keys; what follows is by their place.
-        number: of each key; it rises.
+        row: their numbers, in the order of their keys; what follows is by their place.
         node: first place with the same identifiers.
         key: record keys (Arrow).
         pnc: police identifiers (Arrow).
+        told: what they tell of sex and year of birth, if it matters.
         person: by threshold a number of the person they are known as, -1 where new.
         people: the rows of the people before that tell of them (Arrow), with their number, `row`.
-        now: for each of these the row of the identities now, -1 where it is gone or changed.
+        stays: for each of these whether its record still stands, unchanged.
     """
 
     row: Ints
-    number: NDArray[np.uint64]
     node: Ints
     key: pa.Array
     pnc: pa.Array
+    told: Likelihood | None
     person: Sequence[Ints]
     people: pa.Table
-    now: Ints
+    stays: NDArray[np.bool_]
 
     def place(self, rows: Ints) -> Ints:
-        """Where these rows now stand."""
+        """Where records of these numbers stand."""
         import numpy as np
 
         order = np.argsort(self.row)
@@ -174,9 +170,10 @@ def follow(
         return stands
     with connect(settings) as connection, values_withheld(f"Linking {model.dataset}"):
         decisions = overrides_of(settings, model.dataset)
-        counts = link_changes(connection, edition, model, member, known, decisions)
-        if counts is None:
+        changed = link_changes(connection, edition, model, member, known, decisions)
+        if changed is None:
             return None
+        counts, gone = changed
         linked = publish(
             settings,
             connection,
@@ -186,6 +183,10 @@ def follow(
             counts,
             again,
             {**inputs, **known.inputs},
+            {
+                "people": (known.people, known.row_of(gone.people)),
+                "edges": (known.edges, gone.edges),
+            },
         )
         tables.publish(
             settings,
@@ -196,16 +197,7 @@ def follow(
             recipe=again,
             inputs=known.inputs,
         )
-        publish_known(
-            settings,
-            connection,
-            edition,
-            model,
-            member,
-            linked.tables["people"],
-            "select * from known_now order by gone, mark",
-            known,
-        )
+        remember_changes(settings, connection, edition, model, member, linked, known, gone)
         return linked
 
 
@@ -216,8 +208,8 @@ def link_changes(
     member: Member,
     known: Known,
     decisions: Overrides,
-) -> Counts | None:
-    """Link what is new or changed; make the tables of a linkage, of what is known, and `bridges`.
+) -> tuple[Counts, Gone] | None:
+    """Link what is new or changed; make what is new of the tables of a linkage, and `bridges`.
 
     Makes `edges_in_order`, `people_in_order`, `crosswalk`, `known_now` and `bridges` (level,
     record_key, other_record_key, match_weight).
@@ -231,109 +223,84 @@ def link_changes(
         decisions: of people, on this linkage.
 
     Returns:
-        The counts; None where too much has changed, what is known does not fit, or it was decided
-        with whom a record that is new belongs.
+        The counts, and what of the edition before stands no more; None where too much has changed,
+        or it was decided with whom a record that is new belongs.
     """
-    table = member.people.key.table
-    source = numbered(member.people.path)
-    rows = _compare(connection, source, member, known)
-    if rows is None or len(rows.fresh) > MOST_CHANGED * len(rows.then_of):
+    source = member.people.sql
+    before = _compare(connection, model, source, known)
+    fresh = connection.execute("select count(*) from fresh_rows").fetchall()[0][0]
+    if fresh > MOST_CHANGED * member.people.rows:
         return None
     define_macros(connection, edition)
-    _arrive(connection, source, table, model, rows)
+    _arrive(connection, model)
     if _is_decided_on(connection, decisions):
         return None
-    _find(connection, model, rows)
+    _find(connection, model, before)
     counts = _pair(connection, model)
-    _score(connection, source, table, model, known)
-    touched, links = _touch(connection, known, rows)
-    told = _likelihood(connection, source, table, model, touched)
+    _score(connection, model, source, before)
+    touched, links = _touch(connection, model, before)
     labels, bridges = settle(
-        links, thresholds_of(model), touched.node, touched.person, touched.pnc, told
+        links, thresholds_of(model), touched.node, touched.person, touched.pnc, touched.told
     )
-    counts |= _name(connection, edition, known, rows, touched, labels)
+    counts |= _name(connection, edition, before, touched, labels)
     counts |= _bridge(connection, touched, bridges)
-    counts |= _edges(connection, model, known, touched, links)
-    register(connection, "every_gone", {"row": rows.gone})
-    _remember(connection, model)
-    return counts | _count_tuples(connection, model, known, rows)
+    linked, edges = _edges(connection, model, before, touched, links)
+    counts |= linked
+    _remember(connection, model, before, touched, labels[-1])
+    counts |= _count_tuples(connection, model, before)
+    return counts, Gone(before.gone, before.lost, edges)
 
 
 def _compare(
-    connection: duckdb.DuckDBPyConnection, source: str, member: Member, known: Known
-) -> _Rows | None:
-    """Make `known`, what is known by row; find out which rows are the same as they were.
-
-    None where what is known does not fit the people who were published.
-    """
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, source: str, known: Known
+) -> _Before:
+    """Find out which rows are the same; make `fresh_rows`, of those that are not, with numbers."""
     import numpy as np
 
-    define_known(connection, known)
-    # Rows that stand in both are found in one pass: their marks are not kept.
-    found = connection.execute(
-        f"""select every.row as now, known.row as before
-        from known inner join (
-            select row, {mark_sql(member.people.key.table)} as mark from ({source})) as every
-            using (mark)
-        where not gone"""
-    ).fetchnumpy()
-    now, before = np.asarray(found["now"]), np.asarray(found["before"])
-    columns = connection.execute("select row, linked, gone, record from known").fetchnumpy()
-    linked, alive = np.zeros((2, len(columns["row"])), dtype=bool)
-    linked[columns["row"]] = columns["linked"]
-    alive[columns["row"]] = np.logical_not(columns["gone"])
-    key = np.zeros(len(linked), dtype=np.uint64)
-    key[columns["row"]] = columns["record"]
-    (ended,) = arrays(
-        connection,
-        """select known.row from known semi join (from known where gone) as ends
-            on known.mark = ends.mark and known.layer < ends.layer
-        where not gone""",
+    # Rows that are the same on both sides leave no trace.
+    connection.execute(
+        f"""create temp table compared as
+        select every.*, known.row as gone
+        from ({rows_read(model, source, "true as is_here")}) as every
+        full join (select mark as known_mark, row from {known.records.numbered()}) as known
+            on every.mark = known.known_mark
+        where every.mark is null or known.known_mark is null"""
     )
-    alive[ended] = False
-    now, before = now[alive[before]], before[alive[before]]
-    now_of = np.full(len(linked), -1, dtype=np.int64)
-    then_of = np.full(member.people.rows, -1, dtype=np.int64)
-    now_of[before], then_of[now] = now, before
+    connection.execute(
+        f"""create temp table fresh_rows as
+        select * exclude (is_here, gone),
+            {known.numbers} + row_number() over (order by record_key) - 1 as row
+        from compared where is_here"""
+    )
+    (gone,) = arrays(connection, "select gone from compared where gone is not null order by gone")
+    connection.execute("drop table compared")
+    linked = known.is_linked()
+    lives = known.records.standing()
+    lives[gone] = False
+    lost = gone[linked[gone]]
+    return _Before(
+        known,
+        lives & linked,
+        known.records.read("content").to_numpy(),
+        known.records.read("person").to_numpy(),
+        gone,
+        lost,
+        np.ones(len(lost), dtype=bool),
+    )
 
-    # People are published in the order of their keys.
-    person = np.flatnonzero(alive & linked)
-    person = person[np.argsort(key[person])]
-    key = key[person]
-    if len(person) != known.people.rows or (key[1:] == key[:-1]).any():
-        return None
-    place_of = np.full(len(then_of), -1, dtype=np.int64)
-    at = now_of[person]
-    place_of[at[at >= 0]] = np.flatnonzero(at >= 0)
-    gone = np.flatnonzero(alive & (now_of < 0))
-    register(connection, "gone_rows", {"row": gone[linked[gone]]})
-    return _Rows(now_of, then_of, gone, place_of, at, key)
 
-
-def _arrive(
-    connection: duckdb.DuckDBPyConnection,
-    source: str,
-    table: str,
-    model: LinkageModel,
-    rows: _Rows,
-) -> None:
+def _arrive(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
     """Make `arrivals` (row, record_key, `CLEANED`, content, tuple) and their tuples, `arrived`.
 
     `arrived` has `FIELDS`, content and blocking keys; its id is the first row of a tuple.
     """
-    register(connection, "fresh", {"row": rows.fresh})
-    connection.execute(
-        f"""create temp table fresh_rows as
-        select row, record_key, {", ".join(columns_read(table))}, {mark_sql(table)} as mark
-        from ({source}) semi join fresh using (row)"""
-    )
     cleaned = _compared(model)
     connection.execute(
         f"""create temp table arrivals as
         select *, case when content is null then row
             else min(row) over (partition by content) end as tuple
         from (select *, {CONTENT} as content from (select row, record_key, {cleaned}
-            from ({clean_query(table, "from fresh_rows")})))"""
+            from ({clean_query(model.members[0], "from fresh_rows")})))"""
     )
     connection.execute(
         f"""create temp table arrived as
@@ -359,36 +326,79 @@ def _is_decided_on(connection: duckdb.DuckDBPyConnection, decisions: Overrides) 
     return bool(found[0][0])
 
 
-def _find(connection: duckdb.DuckDBPyConnection, model: LinkageModel, rows: _Rows) -> None:
+def _find(connection: duckdb.DuckDBPyConnection, model: LinkageModel, before: _Before) -> None:
     """Make `hits` and `near`: known records like those that are new.
 
-    `hits` (content, row, now): with the same identifiers. `near` (rule, key, content, row, now):
-    in a block with one that has no such. Rows are those then and now; who is gone is left out.
+    `hits` (content, row): with the same identifiers. `near` (rule, key, content, row): in a block
+    with one that has no such. Who is gone is left out, but for what `before` tells of them.
     """
-    connection.execute(
-        "create temp table hits as select content, row from known semi join arrived using (content)"
-    )
-    _still(connection, "hits", rows)
+    import numpy as np
+
+    def wanted(column: str, table: str) -> NDArray[Any]:
+        found = connection.execute(
+            f"select distinct {column} from {table} where {column} <> 0 order by {column}"
+        ).fetchnumpy()
+        return np.asarray(found[column])
+
+    hits = _among(wanted("content", "arrived"))(before.content, before.lives)
+    register(connection, "hits", {"content": before.content[hits], "row": hits})
     connection.execute(
         "create temp table lone as select * from arrived anti join hits using (content)"
     )
-    blocks = " union all ".join(
-        f"""select {number}::utinyint as rule, key_{number} as key, content, row
-        from known semi join lone using (key_{number})"""
-        for number in range(len(model.blocking))
+    none = np.zeros(0, dtype=np.int64)
+    near: list[tuple[NDArray[Any], ...]] = [(none.astype(np.uint8), none.astype(np.uint32), none)]
+    for number in range(len(model.blocking)):
+        column = f"key_{number}"
+        search = _among(wanted(column, "lone"))
+        for first, key in before.known.records.groups(column):
+            left = slice(*np.searchsorted(before.lost, [first, first + len(key)]))
+            before.unreached[left] &= key[before.lost[left] - first] == 0
+            row = search(key, before.lives[first : first + len(key)])
+            near.append((np.full(len(row), number, dtype=np.uint8), key[row], first + row))
+    rule, key, row = (np.concatenate(parts) for parts in zip(*near, strict=True))
+    register(
+        connection,
+        "near",
+        {"rule": rule, "key": key, "content": before.content[row], "row": row},
     )
-    connection.execute(f"create temp table near as {blocks}")
-    _still(connection, "near", rows)
 
 
-def _still(connection: duckdb.DuckDBPyConnection, table: str, rows: _Rows) -> None:
-    """Give a table of rows then the same rows now, and drop those that are gone."""
-    (row,) = arrays(connection, f"select distinct row from {table}")
-    here = rows.now_of[row] >= 0
-    register(connection, "here", {"row": row[here], "now": rows.now_of[row[here]]})
-    connection.execute(
-        f"create or replace temp table {table} as select * from {table} inner join here using (row)"
-    )
+def _among(wanted: NDArray[Any]) -> Callable[[NDArray[Any], NDArray[np.bool_]], Ints]:
+    """A search for those of some whole numbers that are among the wanted ones, which rise.
+
+    Nearly none is, and two looks tell: a table has a place for every value of some bits, and so has
+    another for others. Both are small, so that they stay in a core's cache. A third look, at who
+    has that place, tells nearly all that are; only of the others is it asked where they would be.
+
+    Returns:
+        A function of values, and of which of them to look at, that says where they stand.
+    """
+    import numpy as np
+
+    bits = (4 * len(wanted)).bit_length()
+    mask = wanted.dtype.type((1 << bits) - 1)
+    shifts = (wanted.dtype.type(shift) for shift in range(bits // 2, bits))
+    # 0 stands for nothing in many places, and should look like none that is wanted.
+    shift = next((each for each in shifts if ((wanted >> each) & mask).all()), mask.dtype.type(1))
+    is_wanted, is_wanted_too = np.zeros((2, 1 << bits), dtype=bool)
+    holder = np.zeros(1 << bits, dtype=np.int32)
+    is_wanted[wanted & mask] = True
+    holder[wanted & mask] = np.arange(len(wanted))
+    is_wanted_too[(wanted >> shift) & mask] = True
+
+    def search(values: NDArray[Any], which: NDArray[np.bool_]) -> Ints:
+        at: Ints = np.flatnonzero(is_wanted[values & mask])
+        at = at[is_wanted_too[(values[at] >> shift) & mask] & which[at]]
+        if len(at):
+            value = values[at]
+            is_one = wanted[holder[value & mask]] == value
+            doubt = np.flatnonzero(~is_one)
+            found = np.minimum(np.searchsorted(wanted, value[doubt]), len(wanted) - 1)
+            is_one[doubt] = wanted[found] == value[doubt]
+            at = at[is_one]
+        return at
+
+    return search
 
 
 def _pair(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Counts:
@@ -398,7 +408,7 @@ def _pair(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Counts:
     """
     blocks = " union all ".join(
         f"""select {number}::utinyint as rule, key_{number} as key, id, true as is_new
-        from lone where key_{number} is not null"""
+        from lone where key_{number} <> 0"""
         for number in range(len(model.blocking))
     )
     ceilings = ", ".join(
@@ -409,8 +419,8 @@ def _pair(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Counts:
         with every as (
             {blocks}
             union all
-            select distinct rule, key, case when content is null then now
-                else min(now) over (partition by content) end, false
+            select distinct rule, key, case when content = 0 then row
+                else min(row) over (partition by content) end, false
             from near)
         select every.* from every
         inner join (values {ceilings}) as ceilings (rule, most) using (rule)
@@ -437,45 +447,50 @@ def _pair(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> Counts:
 
 
 def _score(
-    connection: duckdb.DuckDBPyConnection,
-    source: str,
-    table: str,
-    model: LinkageModel,
-    known: Known,
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, source: str, before: _Before
 ) -> None:
-    """Make `edges` (l, r, match_weight) of the pairs, by row now.
+    """Make `edges` (l, r, match_weight) of the pairs, by number.
 
     How common a value is, and how many tuples there are, is told by the edition before.
     """
-    connection.execute(
-        """create temp table known_near as select distinct join_key as row from (
-            select join_key_l as join_key from pairs union all select join_key_r from pairs)
-        anti join lone on join_key = lone.id"""
+    known = before.known
+    (row,) = arrays(
+        connection,
+        f"""select distinct join_key_l as row from pairs where join_key_l < {known.numbers}
+        union select join_key_r from pairs where join_key_r < {known.numbers}
+        order by row""",
     )
-    near = f"select * from ({source}) semi join known_near using (row)"
-    cleaned = _compared(model)
+    told = known.records.take(["record", "mark"], row)
+    told = told.rename_columns(["record", "known_mark"]).append_column("row", _arrow(row))
+    connection.register("near_rows", told)
+    # A hash of the key finds them; all that is read is hashed of those alone that are found.
+    near = rows_read(
+        model,
+        f"{source} as every inner join near_rows on hash(every.record_key) = near_rows.record",
+        "row, known_mark",
+    )
+    connection.execute(f"create temp table near_read as {near}")
+    near = clean_query(model.members[0], "from near_read where mark = known_mark")
     fields = ", ".join(FIELDS)
     connection.execute(
         f"""create temp table tuples as
         select id, 0::utinyint as member, {fields} from lone
         union all
-        select row, 0::utinyint, {fields} from ({
-            derive_query(f'''
-            select row, {cleaned} from ({clean_query(table, near)})''')
-        })"""
+        select row, 0::utinyint, {fields}
+        from ({derive_query(f"select row, {_compared(model)} from ({near})")})"""
     )
     common = {}
-    for field in weighed_fields(model):
-        common[field] = f"common_{field}"
+    for weighed in weighed_fields(model):
+        common[weighed] = f"common_{weighed}"
         connection.execute(
-            f"""create temp table common_{field} as
+            f"""create temp table common_{weighed} as
             with common as (
                 select value, tuples, sum(tuples) over () as total
-                from {parquet(known.frequencies.path)} where field = {text(field)})
-            select {field}, coalesce(max(common.tuples), 1)::double
-                / (select coalesce(max(total), 1) from common) as tf_{field}
-            from tuples left join common on hash({field}) = common.value
-            where {field} is not null group by {field}"""
+                from {known.frequencies.sql} where field = {text(weighed)})
+            select {weighed}, coalesce(max(common.tuples), 1)::double
+                / (select coalesce(max(total), 1) from common) as tf_{weighed}
+            from tuples left join common on hash({weighed}) = common.value
+            where {weighed} is not null group by {weighed}"""
         )
     trained = trained_model(model)
     new = connection.execute("select count(*) from lone").fetchall()[0][0]
@@ -486,113 +501,86 @@ def _score(
 
 def _counted(connection: duckdb.DuckDBPyConnection, known: Known) -> Counts:
     """What the edition before counted."""
-    found = connection.execute(
-        f"select measure, level, value from {parquet(known.counts.path)}"
-    ).fetchall()
+    found = connection.execute(f"select measure, level, value from {known.counts.sql}").fetchall()
     return {(measure, level): value for measure, level, value in found}
 
 
 def _touch(
-    connection: duckdb.DuckDBPyConnection, known: Known, rows: _Rows
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, before: _Before
 ) -> tuple[_Touched, Pairs]:
     """The records near a change, and their links by place."""
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    known = before.known
     left, right, weight = arrays(
         connection,
         f"select l, r, (match_weight * {HUNDREDTHS})::integer as weight from edges order by l, r",
     )
-    (hit,) = arrays(connection, "select now from hits")
+    (hit,) = arrays(connection, "select row from hits order by row")
     ends = np.concatenate([left, right, hit])
-    near = np.union1d(rows.place_of[ends[rows.then_of[ends] >= 0]], np.flatnonzero(rows.at < 0))
-    register(connection, "near_people", {"file_row_number": near})
-    people = parquet(known.people.path, numbered=True)
     # Whoever is one at the lenient threshold is all of whom a stricter one can tell.
-    whole = f"person_{LEVELS[-1]}"
+    people = np.unique(before.person[np.concatenate([ends[ends < known.numbers], before.lost])])
+    stood = before.lives.copy()
+    stood[before.lost] = True
+    row = _among(people)(before.person, stood)
+    register(connection, "touched", {"row": row})
     told = connection.sql(
-        f"""select * rename (file_row_number as row) from {people}
-        semi join (select {whole} from {people} semi join near_people using (file_row_number))
-            using ({whole})
-        order by row"""
+        f"""select * from {known.people.numbered(known.records.first)}
+        semi join touched using (row) order by row"""
     ).to_arrow_table()
-    now = rows.at[told["row"].to_numpy()]
-    stays = now >= 0
-    then = rows.then_of[now[stays]]
-    register(connection, "touched", {"row": then, "place": np.arange(len(then))})
-    columns = connection.sql(
-        "select content, pnc from known inner join touched using (row) order by place"
-    ).to_arrow_table()
+    stays = before.lives[row]
     arrived = connection.sql(
-        f"""select row, record_key, {key_number("record_key")} as number, content, pnc
-        from arrivals order by row"""
+        f"select row, record_key, coalesce(content, 0) as content, {TOLD} "
+        "from arrivals order by row"
     ).to_arrow_table()
+    stayed = row[stays]
 
-    stayed = told.filter(pa.array(stays))
-    number = np.concatenate([rows.key[stayed["row"].to_numpy()], arrived["number"].to_numpy()])
-    order = np.argsort(number)
-    row = np.concatenate([now[stays], arrived["row"].to_numpy()])[order]
+    here = known.records.take(["content", "pnc", "sex", "birth_year"], stayed)
+    every = pa.concat_tables([here, arrived.select(here.column_names).cast(here.schema)])
 
-    def both(one: pa.ChunkedArray, column: str) -> pa.Array:
-        chunks = [*one.chunks, *arrived[column].chunks]
-        return pa.chunked_array(chunks, one.type).combine_chunks().take(pa.array(order))
-
+    ours = told["record_key"].filter(pa.array(stays))
+    pnc = every["pnc"].combine_chunks()
+    keys = pa.chunked_array([*ours.chunks, *arrived["record_key"].chunks], pa.string())
+    connection.register("keys", pa.table({"key": keys}))
+    start = connection.sql(f"select {key_number('key')} as start from keys").to_arrow_table()
+    connection.unregister("keys")
+    order = order_of_keys(keys, start["start"])
+    ordered = pa.array(order)
     person = []
     for level in LEVELS:
-        names = stayed[f"person_{level}"].combine_chunks().dictionary_encode()
-        code = np.full(len(row), -1, dtype=np.int64)
-        code[: len(names)] = names.indices.to_numpy()
+        names = told[f"person_{level}"].filter(pa.array(stays)).combine_chunks()
+        code = np.full(len(keys), -1, dtype=np.int64)
+        code[: len(stayed)] = names.dictionary_encode().indices.to_numpy()
         person.append(code[order])
+    likelihood = None
+    if model.unlikely is not None:
+        sex, birth_year = (every[column].to_numpy()[order] for column in ("sex", "birth_year"))
+        likelihood = Likelihood(model.unlikely, sex, birth_year)
     found = _Touched(
-        row=row,
-        number=number[order],
-        node=_first_alike(both(columns["content"], "content")),
-        key=both(stayed["record_key"], "record_key"),
-        pnc=both(columns["pnc"], "pnc"),
+        row=np.concatenate([stayed, arrived["row"].to_numpy()])[order],
+        node=_first_alike(every["content"].to_numpy()[order]),
+        key=keys.combine_chunks().take(ordered),
+        pnc=pc.if_else(pc.equal(pnc, 0), None, pnc).take(ordered),
+        told=likelihood,
         person=person,
         people=told,
-        now=now,
+        stays=stays,
     )
     at = found.node[found.place(left)], found.node[found.place(right)]
     return found, Pairs(np.minimum(*at), np.maximum(*at), weight)
 
 
-def _first_alike(values: pa.Array) -> Ints:
-    """For every place the first with the same value; its own where there is none."""
+def _first_alike(values: NDArray[np.uint64]) -> Ints:
+    """For every place the first with the same value; its own where that is 0."""
     import numpy as np
 
     first = np.arange(len(values))
-    told = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
-    _, start, which = np.unique(
-        values.drop_null().to_numpy(), return_index=True, return_inverse=True
-    )
+    told = np.flatnonzero(values)
+    _, start, which = np.unique(values[told], return_index=True, return_inverse=True)
     first[told] = told[start[which]]
     return first
-
-
-def _likelihood(
-    connection: duckdb.DuckDBPyConnection,
-    source: str,
-    table: str,
-    model: LinkageModel,
-    touched: _Touched,
-) -> Likelihood | None:
-    """What the records near a change tell of sex and year of birth, by place."""
-    import numpy as np
-
-    if model.unlikely is None:
-        return None
-    register(connection, "near_rows", {"row": touched.row})
-    near = f"select * from ({source}) semi join near_rows using (row)"
-    found = connection.execute(
-        f"""select row, {SEXES} as sex, coalesce(year(dob), 0)::smallint as birth_year
-        from ({clean_query(table, near)})"""
-    ).fetchnumpy()
-    at = touched.place(np.asarray(found["row"]))
-    sex: NDArray[np.uint8] = np.zeros(len(touched.row), dtype=np.uint8)
-    birth_year: NDArray[np.int16] = np.zeros(len(touched.row), dtype=np.int16)
-    sex[at], birth_year[at] = found["sex"], found["birth_year"]
-    return Likelihood(model.unlikely, sex, birth_year)
 
 
 def settle(
@@ -625,6 +613,8 @@ def settle(
 
     places = np.arange(len(node))
     labels = joined(places, places, node)
+    order = np.lexsort((links.right, links.left, -links.weight))
+    links = Pairs(links.left[order], links.right[order], links.weight[order])
     holder = np.flatnonzero(pnc.is_valid().to_numpy(zero_copy_only=False) & (node == places))
     numbers = pnc.take(_arrow(holder)).dictionary_encode().indices.to_numpy()
     guard = Guard(
@@ -655,17 +645,50 @@ def _settle(
     *,
     half: bool,
 ) -> tuple[Ints, Pairs]:
-    """Merge clusters by their strongest allowed links, and tell which two known ones would join."""
+    """Merge clusters by their strongest allowed links, and tell which two known ones would join.
+
+    Links come strongest first.
+    """
+    import numpy as np
+
+    nodes, few, between = outward(labels, _between(labels, links), guard)
+    place = np.zeros(len(labels), dtype=np.int64)
+    place[nodes] = np.arange(len(nodes))
+    merged, bridges = _rounds(
+        place[labels[nodes]], between, threshold, few, is_node[nodes], is_known[nodes], half=half
+    )
+    becomes = labels.copy()
+    becomes[nodes] = nodes[merged]
+    return becomes, Pairs(nodes[bridges.left], nodes[bridges.right], bridges.weight)
+
+
+def _between(labels: Ints, links: Pairs) -> Pairs:
+    """The links between clusters."""
+    apart = labels[links.left] != labels[links.right]
+    return Pairs(links.left[apart], links.right[apart], links.weight[apart])
+
+
+def _rounds(
+    labels: Ints,
+    links: Pairs,
+    threshold: int,
+    guard: Guard,
+    is_node: NDArray[np.bool_],
+    is_known: NDArray[np.bool_],
+    *,
+    half: bool,
+) -> tuple[Ints, Pairs]:
+    """Merge clusters that link to each other better than to any other, until none does."""
     import numpy as np
 
     known = np.zeros(len(labels), dtype=bool)
     while True:
         known[labels[is_known]] = True
         size = np.bincount(labels[is_node], minlength=len(labels))
+        links = _between(labels, links)
         one, other = labels[links.left], labels[links.right]
         low, high = np.minimum(one, other), np.maximum(one, other)
-        order = np.lexsort((links.right, links.left, -links.weight, high, low))
-        order = order[low[order] != high[order]]
+        order = np.argsort(low * len(labels) + high, kind="stable")
         low, high = low[order], high[order]
         first = np.flatnonzero(
             np.r_[True, (low[1:] != low[:-1]) | (high[1:] != high[:-1])][: len(low)]
@@ -700,49 +723,48 @@ def _arrow(values: Ints) -> pa.Array:
 def _name(
     connection: duckdb.DuckDBPyConnection,
     edition: str,
-    known: Known,
-    rows: _Rows,
+    before: _Before,
     touched: _Touched,
     labels: Sequence[Ints],
 ) -> Counts:
-    """Stream `people_in_order`, make `crosswalk`, and count people and what became of them."""
+    """Make `people_in_order`, of records that are new or were changed, and `crosswalk`.
+
+    Returns:
+        Counts of people and of what became of them.
+    """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    stays, lost = np.flatnonzero(touched.now >= 0), np.flatnonzero(touched.now < 0)
+    known, people = before.known, touched.people
+    stays, lost = np.flatnonzero(touched.stays), np.flatnonzero(~touched.stays)
     # A record that was changed is known by its key.
     again = pc.index_in(
-        touched.people["record_key"].take(_arrow(lost)), value_set=touched.key
+        people["record_key"].take(_arrow(lost)), value_set=touched.key
     ).combine_chunks()
     changed = again.is_valid().to_numpy(zero_copy_only=False)
+    at = touched.place(people["row"].to_numpy()[stays])
     earlier = Earlier(
-        lambda column: touched.people[column].combine_chunks(),
-        len(touched.people),
+        lambda column: people[column].combine_chunks(),
+        len(people),
         np.concatenate([stays, lost[changed]]),
-        np.concatenate([touched.place(touched.now[stays]), again.drop_null().to_numpy()]).astype(
-            np.int64
-        ),
+        np.concatenate([at, again.drop_null().to_numpy()]).astype(np.int64),
+        firm=len(stays),
     )
     told = lineage(connection, edition, earlier, touched.key, labels)
     columns = {"record_key": touched.key}
     for level, names, label in zip(LEVELS, told.levels, labels, strict=True):
         columns[f"person_{level}"] = names.keys.take(_arrow(label))
         columns[f"since_{level}"] = told.editions.take(_arrow(names.since[label]))
-
-    stays_there = rows.at >= 0
-    before = rows.place_of[touched.row]
-    stays_there[before[before >= 0]] = False
-    place = np.flatnonzero(stays_there)
-    new = known.people.rows + np.arange(len(touched.row))
-    take = np.insert(place, np.searchsorted(rows.key[place], touched.number), new)
-    _merge_in(connection, "people_in_order", known.people, take, pa.table(columns))
+    people_now = pa.table(columns).select([column for column, _ in known.people.columns])
+    is_new = pa.array(touched.row >= known.numbers)
+    connection.register("people_in_order", people_now.filter(is_new))
 
     published = _counted(connection, known)
     counts = dict(told.counts)
     counts["records_before", ""] = known.people.rows
-    counts["records_kept", ""] += known.people.rows - len(touched.people)
-    counts["records", ""] = len(take)
+    counts["records_kept", ""] += known.people.rows - len(people)
+    counts["records", ""] = known.people.rows - len(lost) + len(touched.row) - len(stays)
     for level, label in zip(LEVELS, labels, strict=True):
         others = published["people", level] - counts["before", level]
         sizes = np.bincount(label, minlength=1)
@@ -751,54 +773,6 @@ def _name(
         counts["people", level] = others + int((sizes > 0).sum())
         counts["largest", level] = max(published["largest", level], int(sizes.max()))
     return counts
-
-
-def _merge_in(
-    connection: duckdb.DuckDBPyConnection, table: str, left: TableVersion, take: Ints, new: pa.Table
-) -> None:
-    """Stream the rows of a published table that stay, with new ones between them.
-
-    Args:
-        connection: gets the table, to be read once.
-        table: its name.
-        left: what was published.
-        take: for every row to come its number among those published, or that of a new one after
-            them; either rise.
-        new: the new rows.
-    """
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    file = pq.ParquetFile(left.path)
-    new = new.select(file.schema_arrow.names).cast(file.schema_arrow)
-    is_new = take >= left.rows
-    # A new row comes with the next one that stays.
-    until = np.minimum.accumulate(np.where(is_new, left.rows, take)[::-1])[::-1]
-    number = np.cumsum(is_new)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        start = came = 0
-        for batch in file.iter_batches(_BATCH, use_threads=False):
-            start += len(batch)
-            upto = len(take) if start == left.rows else int(np.searchsorted(until, start))
-            yield from rows(pa.Table.from_batches([batch]), start - len(batch), came, upto)
-            came = upto
-        if not left.rows:
-            yield from rows(new.slice(0, 0), 0, 0, len(take))
-
-    def rows(batch: pa.Table, first: int, came: int, upto: int) -> Iterator[pa.RecordBatch]:
-        arrived = int(number[came - 1]) if came else 0
-        some = new.slice(arrived, int(is_new[came:upto].sum()))
-        place = np.where(
-            is_new[came:upto],
-            take[came:upto] - left.rows - arrived + len(batch),
-            take[came:upto] - first,
-        )
-        pool = pa.concat_tables([batch, some]).combine_chunks()
-        yield from pool.take(pa.array(place)).combine_chunks().to_batches()
-
-    connection.register(table, pa.RecordBatchReader.from_batches(file.schema_arrow, batches()))
 
 
 def _bridge(
@@ -843,90 +817,139 @@ def _bridge(
 def _edges(
     connection: duckdb.DuckDBPyConnection,
     model: LinkageModel,
-    known: Known,
+    before: _Before,
     touched: _Touched,
     links: Pairs,
-) -> Counts:
-    """Make `edges_in_order`: the links before of records that are the same, then those found now.
+) -> tuple[Counts, Ints]:
+    """Make `edges_in_order`, of the links found now: each pair of nodes has its best; `ends_now`.
 
-    Of those found each pair of nodes has its best.
+    Returns:
+        Counts of all links; and the rows of those before of whom a record is gone or was changed.
     """
     import numpy as np
     import pyarrow as pa
 
-    gone = touched.people["record_key"].filter(pa.array(touched.now < 0))
+    known = before.known
     order = np.lexsort((-links.weight, links.right, links.left))
     left, right = links.left[order], links.right[order]
     first = order[np.r_[True, (left[1:] != left[:-1]) | (right[1:] != right[:-1])][: len(left)]]
-    found = pa.table(
+    left, right, found = links.left[first], links.right[first], links.weight[first]
+    connection.register(
+        "edges_in_order",
+        pa.table(
+            {
+                "record_key_l": touched.key.take(_arrow(left)),
+                "record_key_r": touched.key.take(_arrow(right)),
+                "weight": pa.array(found, pa.int32()),
+            }
+        ),
+    )
+    number = touched.row.astype(np.uint32)
+    is_new = touched.row >= known.numbers
+    number[is_new] = known.numbers + np.arange(is_new.sum())
+    connection.register("ends_now", pa.table({"one": number[left], "other": number[right]}))
+
+    rows: list[Ints] = [np.zeros(0, dtype=np.int64)]
+    is_lost = _among(before.lost.astype(np.uint32))
+    stands = known.ends.standing()
+    both = zip(known.ends.groups("one"), known.ends.groups("other"), strict=True)
+    for (start, one), (_, other) in both:
+        there = stands[start : start + len(one)]
+        rows.append(start + np.union1d(is_lost(one, there), is_lost(other, there)))
+    row = np.concatenate(rows)
+    connection.register("lost", known.edges.take(["match_weight"], row))
+    (lost,) = arrays(
+        connection, f"select (match_weight * {HUNDREDTHS})::integer as weight from lost"
+    )
+    connection.unregister("lost")
+    published = _counted(connection, known)
+    counts = {
+        ("edges", level): published["edges", level]
+        + int((found >= least).sum())
+        - int((lost >= least).sum())
+        for level, least in zip(LEVELS, thresholds_of(model), strict=True)
+    }
+    return counts, row
+
+
+def _remember(
+    connection: duckdb.DuckDBPyConnection,
+    model: LinkageModel,
+    before: _Before,
+    touched: _Touched,
+    label: Ints,
+) -> None:
+    """Make `known_now` (`known_columns`, place) of rows that are new or changed.
+
+    Args:
+        connection: with `fresh_rows`, `arrivals` and `arrived`.
+        model: the settings.
+        before: what is known.
+        touched: the records near a change.
+        label: for each of these a place all of its person have in common, at the most lenient
+            threshold.
+    """
+    import numpy as np
+
+    known = before.known
+    is_new = touched.row >= known.numbers
+    # Who joins people has their number; of others the first has one nobody had.
+    person = np.full(len(label), np.iinfo(np.int64).max)
+    np.minimum.at(person, label[is_new], touched.row[is_new])
+    person[label[~is_new]] = before.person[touched.row[~is_new]]
+    written = np.flatnonzero(is_new)
+    register(
+        connection,
+        "written",
         {
-            "record_key_l": touched.key.take(_arrow(links.left[first])),
-            "record_key_r": touched.key.take(_arrow(links.right[first])),
-            "weight": pa.array(links.weight[first], pa.int32()),
-        }
+            "row": touched.row[written],
+            "place": np.arange(len(written)),
+            "person": person[label[written]].astype(np.uint32),
+        },
     )
-    connection.register("gone_keys", pa.table({"key": gone}))
-    connection.register("found", found)
-    connection.execute(
-        f"""create temp table edges_in_order as
-        select record_key_l, record_key_r, (match_weight * {HUNDREDTHS})::integer as weight
-        from {parquet(known.edges.path)}
-        anti join gone_keys as l on record_key_l = l.key
-        anti join gone_keys as r on record_key_r = r.key
-        union all
-        from found"""
+    keys = ", ".join(
+        f"coalesce(key_{number}, 0) as key_{number}" for number in range(len(model.blocking))
     )
-    for name in ("gone_keys", "found"):
-        connection.unregister(name)
-    counted = ", ".join(
-        f"count(*) filter (where weight >= {least})" for least in thresholds_of(model)
-    )
-    counts = connection.execute(f"select {counted} from edges_in_order").fetchall()[0]
-    return {("edges", level): count for level, count in zip(LEVELS, counts, strict=True)}
-
-
-def _remember(connection: duckdb.DuckDBPyConnection, model: LinkageModel) -> None:
-    """Make `known_now`: what is known of rows that are new or changed, and which are gone."""
-    keys = [f"key_{number}" for number in range(len(model.blocking))]
-    none = ", ".join(f"null::uinteger as {key}" for key in keys)
     connection.execute(
         f"""create temp table known_now as
-        select mark, false as gone, {key_number("every.record_key")} as record,
-            arrivals.row is not null as linked, arrived.content, arrivals.pnc, {", ".join(keys)}
+        select mark, hash(every.record_key) as record,
+            coalesce(arrived.content, 0)::ubigint as content,
+            coalesce(told.pnc, 0)::ubigint as pnc, coalesce(told.sex, 0)::utinyint as sex,
+            coalesce(told.birth_year, 0)::smallint as birth_year,
+            coalesce(written.person, 0)::uinteger as person, {keys},
+            coalesce(place, {len(written)} + row) as place
         from fresh_rows as every
-        left join arrivals on every.row = arrivals.row
-        left join arrived on arrivals.tuple = arrived.id
-        union all
-        select mark, true, record, false, null, null, {none} from known
-        semi join every_gone using (row)
-        order by gone, mark"""
+        left join written using (row)
+        left join arrivals using (row)
+        left join (select row, {TOLD} from arrivals) as told using (row)
+        left join arrived on arrivals.tuple = arrived.id"""
     )
 
 
 def _count_tuples(
-    connection: duckdb.DuckDBPyConnection, model: LinkageModel, known: Known, rows: _Rows
+    connection: duckdb.DuckDBPyConnection, model: LinkageModel, before: _Before
 ) -> Counts:
     """Distinct sets of identifiers, and how many of them no blocking rule reaches."""
-    unreached = " and ".join(f"key_{number} is null" for number in range(len(model.blocking)))
-    connection.execute(
-        f"""create temp table left_tuples as
-        select content, {unreached} as unreached, row from known semi join gone_rows using (row)"""
-    )
-    connection.execute(
-        """create temp table alike as select content, row
-        from known semi join left_tuples using (content)"""
-    )
-    _still(connection, "alike", rows)
-    before = _counted(connection, known)
-    lost, lost_unreached = connection.execute(
-        """select count(*), count(*) filter (where unreached) from (
-            select distinct content, unreached, case when content is null then row end
-            from left_tuples anti join alike using (content))"""
-    ).fetchall()[0]
+    import numpy as np
+
+    known = before.known
+    every = before.content
+    content = every[before.lost]
+    still = every[_among(np.unique(content[content > 0]))(every, before.lives)]
+    left = ~np.isin(content, still)
+    # Records without identifiers are sets of their own.
+    _, first = np.unique(content, return_index=True)
+    counted = content == 0
+    counted[first] = True
+    counted &= left
+    published = _counted(connection, known)
+    unreached = " and ".join(f"key_{number} = 0" for number in range(len(model.blocking)))
     new, new_unreached = connection.execute(
         f"select count(*), count(*) filter (where {unreached}) from lone"
     ).fetchall()[0]
     return {
-        ("tuples", ""): before["tuples", ""] + new - lost,
-        ("unlinkable", ""): before["unlinkable", ""] + new_unreached - lost_unreached,
+        ("tuples", ""): published["tuples", ""] + new - int(counted.sum()),
+        ("unlinkable", ""): published["unlinkable", ""]
+        + new_unreached
+        - int((counted & before.unreached).sum()),
     }

@@ -314,9 +314,31 @@ def _merge(labels: Ints, links: Pairs, guard: Guard, threshold: int, *, half: bo
     apart = one != other
     if not apart.any():
         return labels
-    # Few clusters have a link outwards: number those anew and leave the rest alone.
+    between = Pairs(links.left[apart], links.right[apart], links.weight[apart])
+    nodes, few, between = outward(labels, between, guard)
+    place = np.zeros(len(labels), dtype=np.int64)
+    place[nodes] = np.arange(len(nodes))
+    merged = _rounds(place[labels[nodes]], between, few, threshold, half=half)
+    becomes = labels.copy()
+    becomes[nodes] = nodes[merged]
+    return becomes
+
+
+def outward(labels: Ints, links: Pairs, guard: Guard) -> tuple[Ints, Guard, Pairs]:
+    """Leave alone all clusters but those with a link to another: they are few.
+
+    Args:
+        labels: of every record its cluster, named by one of its records.
+        links: between clusters, by record.
+        guard: what keeps clusters apart, by record.
+
+    Returns:
+        The records of these clusters, and both of them by place among these.
+    """
+    import numpy as np
+
     linked = np.zeros(len(labels), dtype=bool)
-    linked[one[apart]] = linked[other[apart]] = True
+    linked[labels[links.left]] = linked[labels[links.right]] = True
     nodes = np.flatnonzero(linked[labels])
     place = np.zeros(len(labels), dtype=np.int64)
     place[nodes] = np.arange(len(nodes))
@@ -331,11 +353,7 @@ def _merge(labels: Ints, links: Pairs, guard: Guard, threshold: int, *, half: bo
         few = replace(
             few, likelihood=replace(told, sex=told.sex[nodes], birth_year=told.birth_year[nodes])
         )
-    between = Pairs(place[links.left[apart]], place[links.right[apart]], links.weight[apart])
-    merged = _rounds(place[labels[nodes]], between, few, threshold, half=half)
-    becomes = labels.copy()
-    becomes[nodes] = nodes[merged]
-    return becomes
+    return nodes, few, Pairs(place[links.left], place[links.right], links.weight)
 
 
 def _rounds(labels: Ints, links: Pairs, guard: Guard, threshold: int, *, half: bool) -> Ints:

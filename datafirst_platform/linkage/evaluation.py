@@ -65,7 +65,7 @@ def evaluate(
             f"""create temp table labelled as
             select record_key, person_id, member,
                 {", ".join(f"person_{level}" for level in LEVELS)}
-            from {parquet(people.path)} join ({labelled}) using (record_key)"""
+            from {people.sql} join ({labelled}) using (record_key)"""
         )
         _some(connection, settings, edition, "labelled", people)
         across = len(members) > 1
@@ -98,7 +98,7 @@ def _evaluate_cases(settings: Settings, edition: str, model: LinkageModel) -> Qu
         connection.execute(
             f"""create temp table found as
             select {keys[0]} as record_key, match_weight, truth.{keys[0]} is not null as is_true
-            from {parquet(cases.path)} left join truth using ({", ".join(keys)})"""
+            from {cases.sql} left join truth using ({", ".join(keys)})"""
         )
         levels = [(level, f"match_weight >= {model.thresholds[level]}") for level in LEVELS]
         measures = [_measure_links(connection, "cases", *level) for level in levels]
@@ -136,7 +136,7 @@ def _evaluate_passes(settings: Settings, edition: str, model: LinkageModel) -> Q
         connection.execute(
             f"""create temp table found as
             select l.record_key, links.pass_number, l.person_id = r.person_id as is_true
-            from {parquet(links.path)} as links
+            from {links.sql} as links
                 inner join l on l.own = links.{one} inner join r on r.own = links.{other}"""
         )
         _some(connection, settings, edition, "found", links)
@@ -190,7 +190,7 @@ def _owned(settings: Settings, edition: str, table: str) -> str:
         return f"select record_key as own, record_key, person_id from ({labels})"
     identities = tables.require(settings, TableKey.of("identities", table), edition)
     return f"""select {name(own_id(table))} as own, record_key, person_id
-        from ({labels}) inner join {parquet(identities.path)} using (record_key)"""
+        from ({labels}) inner join {identities.sql} using (record_key)"""
 
 
 def _labels(settings: Settings, edition: str, table: str) -> str:
@@ -208,7 +208,7 @@ def _labels(settings: Settings, edition: str, table: str) -> str:
     whose = name(str(person.content_name))
     return f"""select record_key, person_id
         from (select min(record_key) as record_key
-            from {parquet(identities.path)} group by {whose})
+            from {identities.sql} group by {whose})
         inner join ({labels}) using (record_key)"""
 
 

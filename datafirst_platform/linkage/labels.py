@@ -31,7 +31,7 @@ from typing import Any
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, name, parquet, text
+from datafirst_platform.engine import connect, name, text
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.blocking import block
@@ -312,14 +312,14 @@ def _place(
     )
     if model.kind == "cases":
         own, other = (column for column, _ in links.columns if column.endswith("_key"))
-        joined = f"""left join {parquet(links.path)} as linked
+        joined = f"""left join {links.sql} as linked
             on linked.{name(own)} = r1.record_key and linked.{name(other)} = r2.record_key"""
         level = " ".join(
             f"when linked.match_weight >= {model.thresholds[each]} then {text(each)}"
             for each in LEVELS
         )
     else:
-        people = parquet(links.path)
+        people = links.sql
         joined = f"""inner join {people} as p1 on p1.record_key = r1.record_key
             inner join {people} as p2 on p2.record_key = r2.record_key"""
         level = " ".join(
@@ -412,7 +412,7 @@ def _shown(
     members = [tables.require(settings, key, edition) for key in _identity_keys(model)]
     supplied = " union all ".join(
         f"select {at} as member, record_key, {_as_supplied(version.key.table)} as supplied "
-        f"from {parquet(version.path)}"
+        f"from {version.sql}"
         for at, version in enumerate(members)
     )
     sides = ", ".join(

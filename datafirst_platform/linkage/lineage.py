@@ -9,7 +9,8 @@ record key of the cluster. From then on a cluster goes on under the key that mos
 bore; of keys that as many bore the oldest is taken, then the one that comes first in the table of
 the edition before, and of clusters that claim a key with as many records the one with the smallest
 record key. No key is given to two, and one that is given up is never given again: who inherits
-nothing gets a key made of the edition and their smallest record key.
+nothing gets a key made of the edition and their smallest record key. Where a linkage goes on from
+people as they were, these keep their keys, however many changed records join or leave them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from datafirst_platform import editions, tables
-from datafirst_platform.engine import parquet, text
+from datafirst_platform.engine import text
 from datafirst_platform.identity import PSEUDONYM_LENGTH
 from datafirst_platform.linkage.clusters import Pairs, one_to_one
 from datafirst_platform.linkage.models import LEVELS
@@ -50,12 +51,15 @@ class Earlier:
         records: how many records they have.
         row: of every record that this edition holds too, its row there.
         now: where its key stands now.
+        firm: how many of these, the first, keep the key they bear: none of another person of this
+            edition does, and none of another key is of theirs.
     """
 
     read: Callable[[str], pa.Array]
     records: int
     row: Ints
     now: Ints
+    firm: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ def people_before(settings: Settings, edition: str, dataset: str) -> TableVersio
     return found
 
 
-def inherit(before: Ints, now: Ints, age: Ints, people: int) -> tuple[Ints, Moves]:
+def inherit(before: Ints, now: Ints, age: Ints, people: int, firm: int = 0) -> tuple[Ints, Moves]:
     """Give the keys of people before to people now.
 
     Args:
@@ -132,6 +136,7 @@ def inherit(before: Ints, now: Ints, age: Ints, people: int) -> tuple[Ints, Move
         now: its person now, numbered from 0.
         age: for every person before how old the key is, the oldest least.
         people: one more than the largest number of a person now.
+        firm: how many records, the first, decide before all others.
 
     Returns:
         For every person now the person before whose key goes on, -1 where there is none; and the
@@ -152,7 +157,10 @@ def inherit(before: Ints, now: Ints, age: Ints, people: int) -> tuple[Ints, Move
     plain = ~(torn[before] | gathered[now])
     heir[now[plain]] = before[plain]
 
-    pairs, records = np.unique(before[~plain] * np.int64(people) + now[~plain], return_counts=True)
+    pairs, which, records = np.unique(
+        before[~plain] * np.int64(people) + now[~plain], return_inverse=True, return_counts=True
+    )
+    decisive = np.bincount(which[: int((~plain[:firm]).sum())], minlength=len(pairs))
     one, other = pairs // people, pairs % people
     # Numbered by age, so that the smaller of two numbers is the older key; then apart from the now.
     people_one, place_one = np.unique(one, return_inverse=True)
@@ -160,7 +168,7 @@ def inherit(before: Ints, now: Ints, age: Ints, people: int) -> tuple[Ints, Move
     rank[np.lexsort((people_one, age[people_one]))] = np.arange(len(people_one))
     _, place_other = np.unique(other, return_inverse=True)
     left, right = rank[place_one], len(people_one) + place_other
-    chosen = one_to_one(Pairs(left, right, records))
+    chosen = one_to_one(Pairs(left, right, records + decisive * len(now)))
     heir[other[chosen]] = one[chosen]
 
     change = np.full(len(pairs), _SPLIT, dtype=np.int64)
@@ -188,7 +196,7 @@ def earlier_people(
         members: datasets, where people are of several.
     """
     import numpy as np
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
     if before is None:
         return None
@@ -197,15 +205,16 @@ def earlier_people(
         listed = ", ".join(text(each) for each in members)
         of = f"list_position([{listed}], earlier.source_dataset) = records.member + 1"
     found = connection.execute(
-        f"""select earlier.file_row_number as row, records.id as id
-        from {parquet(before.path, numbered=True)} as earlier
+        f"""select earlier.row as row, records.id as id
+        from {before.numbered()} as earlier
         inner join records on earlier.record_key = records.record_key and {of}"""
     ).fetchnumpy()
-    file = pq.ParquetFile(before.path)
+    stands = before.standing()
+    at = np.cumsum(stands) - 1
     return Earlier(
-        lambda column: file.read([column])[column].combine_chunks(),
+        lambda column: before.read(column).filter(pa.array(stands)),
         before.rows,
-        np.asarray(found["row"], dtype=np.int64),
+        at[np.asarray(found["row"], dtype=np.int64)],
         place[np.asarray(found["id"])],
     )
 
@@ -246,7 +255,7 @@ def lineage(
     levels = []
     for level, named in zip(LEVELS, smallest, strict=True):
         code, known, age = _people(before, level, listed)
-        heir, moves = inherit(code[row], named[now], age, len(keys))
+        heir, moves = inherit(code[row], named[now], age, len(keys), before.firm)
         names = _names(connection, edition, listed, keys, known, age, heir, named)
         levels.append(names)
         size = np.bincount(code, minlength=len(known)), np.bincount(named, minlength=len(keys))

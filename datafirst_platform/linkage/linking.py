@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -27,7 +26,7 @@ from datafirst_platform.linkage.clusters import (
     clusters,
     joined,
 )
-from datafirst_platform.linkage.known import can_follow, remember
+from datafirst_platform.linkage.known import can_follow, gather, remember
 from datafirst_platform.linkage.lineage import earlier_people, lineage, people_before
 from datafirst_platform.linkage.models import (
     LEVELS,
@@ -60,6 +59,7 @@ from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
     import numpy as np
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from datafirst_platform.linkage.clusters import Ints
@@ -193,13 +193,23 @@ def link_dataset(settings: Settings, edition: str, dataset: str) -> Linked:
         decisions = overrides_of(settings, dataset)
         labels = _cluster(connection, model, records, links, decisions)
         remembers = settings.incremental and can_follow(model)
-        if not remembers:
-            forget_tuples(connection)
+        if remembers:
+            gather(connection, model)
+        forget_tuples(connection)
         counts |= _people(connection, edition, before, records, labels)
         counts |= _edges(connection, model, records, links)
         linked = publish(settings, connection, edition, dataset, _QUERIES, counts, recipe, inputs)
         if remembers:
-            remember(settings, connection, edition, model, read[0], linked.tables["people"])
+            remember(
+                settings,
+                connection,
+                edition,
+                model,
+                read[0],
+                linked,
+                records.id,
+                labels[-1],
+            )
         return linked
 
 
@@ -233,7 +243,7 @@ def link_across(settings: Settings, edition: str, dataset: str) -> Linked:
         sizes = prepare(settings, connection, edition, model)
         counts = score_candidates(connection, model, sizes, pairs_before(settings, edition, model))
         records = _records(connection, read)
-        given = _given(records, [version.path for version in linked])
+        given = _given(connection, records, linked)
         links = _links(connection, records)
         decisions = overrides_of(settings, dataset)
         labels = _cluster(connection, model, records, links, decisions, given)
@@ -357,23 +367,33 @@ def _likelihood(
     return Likelihood(rule, sex, birth_year)
 
 
-def _given(records: _Records, people: Sequence[Path]) -> list[Ints]:
+def _given(
+    connection: duckdb.DuckDBPyConnection, records: _Records, people: Sequence[TableVersion]
+) -> list[Ints]:
     """The people of every member as partitions of ids, by level."""
     import numpy as np
-    import pyarrow.parquet as pq
 
     given: list[Ints] = [np.arange(records.ids) for _ in LEVELS]
-    for number, path in enumerate(people):
+    for number, version in enumerate(people):
         mine = np.flatnonzero(records.member == number)
-        file = pq.ParquetFile(path)
         for labels, level in zip(given, LEVELS, strict=True):
-            person = file.read([f"person_{level}"])[f"person_{level}"].combine_chunks()
+            person = _in_key_order(connection, version, f"person_{level}")
             code = person.dictionary_encode().indices.to_numpy()
             # A person stands for the first of their records: of several the last to be set.
             first = np.zeros(int(code.max(initial=-1)) + 1, dtype=np.int64)
             first[code[::-1]] = np.arange(len(code))[::-1]
             labels[records.node[mine]] = records.id[mine[first[code]]]
     return given
+
+
+def _in_key_order(
+    connection: duckdb.DuckDBPyConnection, version: TableVersion, column: str
+) -> pa.Array:
+    """A column of published people in the order of their record keys (Arrow)."""
+    if len(version.layers) == 1:
+        return version.read(column)
+    ordered = f"select {column} from {version.sql} order by record_key"
+    return connection.sql(ordered).to_arrow_table()[column].combine_chunks()
 
 
 def _people(
@@ -429,7 +449,10 @@ def _names(records: _Records, label: Ints) -> Ints:
 def _edges(
     connection: duckdb.DuckDBPyConnection, model: LinkageModel, records: _Records, links: Pairs
 ) -> Counts:
-    """Stream `edges_in_order`: the links by the keys of their nodes' first records; count them."""
+    """Stream `edges_in_order`: the links by the keys of their nodes' first records; count them.
+
+    `ends_in_order` (one, other) has the places of these records.
+    """
     import numpy as np
     import pyarrow as pa
 
@@ -439,6 +462,9 @@ def _edges(
     right = np.maximum(one, other, out=one)
     del other
     left, right, weight = _in_order(left, right, links.weight, records.ids)
+
+    ends = {"one": left.astype(np.uint32), "other": right.astype(np.uint32)}
+    connection.register("ends_in_order", pa.table(ends))
     columns = {
         "record_key_l": (records.key, left),
         "record_key_r": (records.key, right),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from datafirst_platform.engine import connect, name, parquet
+from datafirst_platform.engine import connect, name
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.linkage.linking import prepare
 from datafirst_platform.linkage.models import LinkageModel, Pass, linkage_model
@@ -156,7 +156,7 @@ def _links(read: Sequence[Member]) -> str:
     named = [
         f"""{end} as (
             select coalesce(node, tuple) as {end}, arg_min({_held(member)}, record_key) as {column}
-            from records inner join {parquet(member.people.path)} as held using (record_key)
+            from records inner join {member.people.sql} as held using (record_key)
                 left join nodes on nodes.id = records.tuple
             where records.member = {number} group by all)"""
         for number, (member, column, end) in enumerate(zip(read, columns, _ENDS, strict=True))

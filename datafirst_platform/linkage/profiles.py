@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from datafirst_platform import tables
 from datafirst_platform.editions import edition as edition_of
-from datafirst_platform.engine import name, one_file, parquet, text
+from datafirst_platform.engine import name, one_file, text
 from datafirst_platform.extracts.contracts import (
     POSTCODE_SECTORS,
     Contract,
@@ -77,7 +77,7 @@ def profiles_query(settings: Settings, edition: str, table: str) -> tuple[str, l
         for each in tables_told(table)
     }
     year = edition_of(edition).cut_off.year
-    own = parquet(versions[table].path)
+    own = versions[table].sql
     columns = [
         f"{_sex(contract)} as sex",
         f"{_ethnicity(contract)} as ethnicity_group",
@@ -127,8 +127,7 @@ def _addresses(
 ) -> str:
     owner = name(f"{contract.table}_key")
     lived = " union all ".join(
-        f"select {owner} as record_key, {name(each.name)} as lsoa "
-        f"from {parquet(versions[child.table].path)}"
+        f"select {owner} as record_key, {name(each.name)} as lsoa from {versions[child.table].sql}"
         for child in children
         for each in child.derivations
         if each.rule == "lsoa"

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from datafirst_platform import editions, tables
-from datafirst_platform.engine import connect, parquet
+from datafirst_platform.engine import connect
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.models import LinkageModel, linkage_model, trained_model
@@ -23,6 +24,9 @@ from datafirst_platform.linkage.overrides import overrides_of
 from datafirst_platform.linkage.standardise import clean_query
 from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
+
+if TYPE_CHECKING:
+    from datafirst_platform.linkage.clusters import Ints
 
 Counts = dict[tuple[str, str], int]
 """(measure, level) to value; see `Linked`."""
@@ -175,7 +179,7 @@ def standing(
         return None
     with connect(settings) as connection:
         rows = connection.execute(
-            f"select measure, level, value from {parquet(versions['counts'].path)}"
+            f"select measure, level, value from {versions['counts'].sql}"
         ).fetchall()
     return Linked(versions, {(measure, level): value for measure, level, value in rows})
 
@@ -191,7 +195,7 @@ def pairs_before(settings: Settings, edition: str, model: LinkageModel) -> float
         pairs, tuples = connection.execute(
             f"""select coalesce(sum(value) filter (measure = 'pairs'), 0)::bigint,
                 coalesce(sum(value) filter (measure = 'tuples'), 0)::bigint
-            from {parquet(counts.path)}"""
+            from {counts.sql}"""
         ).fetchall()[0]
     went_on = any(label.startswith("before/known") for label in counts.inputs)
     return None if went_on or not tuples else pairs / tuples
@@ -206,8 +210,21 @@ def publish(
     counts: Counts,
     recipe: str,
     inputs: Mapping[str, str],
+    upon: Mapping[str, tuple[TableVersion, Ints]] | None = None,
 ) -> Linked:
-    """Publish the ordered queries of a linkage by part, and its counts last."""
+    """Publish the ordered queries of a linkage by part, and its counts last.
+
+    Args:
+        settings: the installation.
+        connection: an open engine that can run the queries.
+        edition: partition key.
+        dataset: the linkage.
+        queries: by part.
+        counts: (measure, level) to value.
+        recipe: digest of what the linkage follows from.
+        inputs: name to data version of what was read.
+        upon: by part the version that it is a layer upon, with the rows of it that stand no more.
+    """
     connection.execute(
         "create or replace temp table counts (measure varchar, level varchar, value bigint)"
     )
@@ -216,16 +233,17 @@ def publish(
         [[measure, level, value] for (measure, level), value in counts.items()],
     )
     everything = {**queries, "counts": "select * from counts order by measure, level"}
-    versions = {
-        part: tables.publish(
-            settings,
-            connection,
-            table_key(dataset, part),
-            edition,
-            query,
-            recipe=recipe,
-            inputs=inputs,
+    below = upon or {}
+    versions = {}
+    for part, query in everything.items():
+        if part in below:
+            version, gone = below[part]
+            versions[part] = tables.publish_upon(
+                settings, connection, version, edition, query, gone, recipe=recipe, inputs=inputs
+            )
+            continue
+        key = table_key(dataset, part)
+        versions[part] = tables.publish(
+            settings, connection, key, edition, query, recipe=recipe, inputs=inputs
         )
-        for part, query in everything.items()
-    }
     return Linked(versions, counts)

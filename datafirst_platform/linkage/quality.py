@@ -226,7 +226,7 @@ def _count_records(
 
 def _count_people(connection: duckdb.DuckDBPyConnection, linked: dict[str, TableVersion]) -> None:
     """Linked records, cluster sizes and the weights of links."""
-    people = parquet(linked["people"].path)
+    people = linked["people"].sql
     for level in LEVELS:
         person = f"person_{level}"
         connection.execute(
@@ -241,7 +241,7 @@ def _count_people(connection: duckdb.DuckDBPyConnection, linked: dict[str, Table
             select 'people_of_size', {text(level)}, {_SIZE_BAND}, null, count(*)
             from (select count(*) as records from {people} group by {person}) group by all"""
         )
-    _count_weights(connection, parquet(linked["edges"].path))
+    _count_weights(connection, linked["edges"].sql)
 
 
 def _count_weights(connection: duckdb.DuckDBPyConnection, edges: str) -> None:
@@ -259,7 +259,7 @@ def _count_cases(connection: duckdb.DuckDBPyConnection, linked: dict[str, TableV
     for level in LEVELS:
         reached = f"match_weight >= {_threshold(cases, level)}"
         keys = " union all ".join(
-            f"select {name(key)} as record_key from {parquet(cases.path)} where {reached}"
+            f"select {name(key)} as record_key from {cases.sql} where {reached}"
             for key in _ends(cases)
         )
         connection.execute(
@@ -267,7 +267,7 @@ def _count_cases(connection: duckdb.DuckDBPyConnection, linked: dict[str, TableV
             select 'linked', {text(level)}, '', profile, count(*)
             from ({keys}) inner join told using (record_key) group by profile"""
         )
-    _count_weights(connection, parquet(cases.path))
+    _count_weights(connection, cases.sql)
 
 
 def _ends(cases: TableVersion) -> list[str]:
@@ -300,7 +300,7 @@ def _against_labels(
     connection.execute(
         f"""create temp table labelled as
         select profile, person_id, member, {", ".join(f"person_{level}" for level in LEVELS)}
-        from {parquet(linked["people"].path)}
+        from {linked["people"].sql}
         inner join ({labels}) using (record_key) inner join told using (record_key)"""
     )
     for scope in ("all", "cross") if model.kind == "across" else ("all",):
@@ -359,7 +359,7 @@ def _against_cases(
             from truth
             full join (
                 select {name(own)}, {name(other)}, true as is_linked
-                from {parquet(cases.path)} where match_weight >= {_threshold(cases, level)}
+                from {cases.sql} where match_weight >= {_threshold(cases, level)}
             ) using ({name(own)}, {name(other)})
             inner join told on told.record_key = {name(own)}
             group by profile"""

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import name, parquet, register
+from datafirst_platform.engine import name, register
 from datafirst_platform.extracts.contracts import contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.clusters import joined
@@ -179,23 +178,34 @@ def record_keys(
     """
     import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     keys, order, first = [], [], 0
     for member in members:
         read = connection.sql(
-            f"select record_key, {key_number('record_key')} as start "
-            f"from {parquet(member.people.path)}"
+            f"select record_key, {key_number('record_key')} as start from {member.people.sql}"
         ).to_arrow_table()
-        # Pseudonyms are numbers; texts take ten times as long to sort.
-        start = read["start"].to_numpy()
-        by_key = np.argsort(start)
-        if read["start"].null_count or (np.diff(start[by_key]) == 0).any():
-            by_key = pc.sort_indices(read["record_key"]).to_numpy().astype(np.int64)
         keys += read["record_key"].chunks
-        order.append(by_key + first)
+        order.append(order_of_keys(read["record_key"], read["start"]) + first)
         first += member.people.rows
     return pa.chunked_array(keys, pa.string()).combine_chunks(), np.concatenate(order)
+
+
+def order_of_keys(keys: pa.ChunkedArray, start: pa.ChunkedArray) -> Ints:
+    """The order of record keys.
+
+    Args:
+        keys: texts (Arrow).
+        start: `key_number` of each (Arrow).
+    """
+    import numpy as np
+    import pyarrow.compute as pc
+
+    # Pseudonyms are numbers; texts take ten times as long to sort.
+    number = start.to_numpy()
+    order: Ints = np.argsort(number)
+    if start.null_count or (np.diff(number[order]) == 0).any():
+        order = pc.sort_indices(keys).to_numpy().astype(np.int64)
+    return order
 
 
 def _alike(connection: duckdb.DuckDBPyConnection, ids: int) -> Ints:
@@ -233,8 +243,8 @@ def _place(connection: duckdb.DuckDBPyConnection, members: Sequence[Member]) -> 
     )
     keyed, first = [], 0
     for member in members:
-        source = numbered(member.people.path)
-        keyed.append(f"select ({first} + row)::integer as id, record_key from ({source})")
+        source = member.people.numbered()
+        keyed.append(f"select ({first} + row)::integer as id, record_key from {source}")
         first += member.people.rows
     connection.execute(
         f"""create or replace temp view records as
@@ -278,7 +288,7 @@ def _load(
     person = contract.source_person
     held = name(str(person.content_name)) if person else "null::varchar"
     read = "*" if addresses else f"* replace (null::varchar as {ADDRESS})"
-    source = f"select *, {held} as person from ({numbered(member.people.path)})"
+    source = f"select *, {held} as person from {member.people.numbered()}"
     cleaned = clean_query(contract.table, source, ("row", "record_key", "person"))
     people = f"select {read} from ({cleaned})"
     own = f"({first} + row)::integer"
@@ -291,7 +301,7 @@ def _load(
         if child.parent != contract.table:
             msg = f"Evidence {child.table} does not belong to rows of {contract.table}."
             raise PlatformError(msg)
-        source = f"select *, {name(f'{contract.table}_key')} as whose from {parquet(version.path)}"
+        source = f"select *, {name(f'{contract.table}_key')} as whose from {version.sql}"
         cleaned = clean_query(child.table, source, ("whose",))
         connection.execute(
             f"create or replace temp table evidence_{at} as select {read} from ({cleaned})"
@@ -350,7 +360,7 @@ def _stand_beside(connection: duckdb.DuckDBPyConnection, member: Member) -> None
         f"""create or replace temp table others as
         with roles as (
             select distinct {case} as held_in, {person} as person
-            from {parquet(member.beside.path)}),
+            from {member.beside.sql}),
         parts as (
             select tuple, held_in, roles.person, surname,
                 case when surname is not null and forename1 is not null
@@ -428,8 +438,3 @@ def key_number(key: str) -> str:
     It is of their first half: of a thousand million two share it once in forty times.
     """
     return f"try_cast('0x' || left({key}, 16) as ubigint)"
-
-
-def numbered(file: Path) -> str:
-    """SQL for a file's rows with their numbers, `row`, as they stand in it."""
-    return f"select *, file_row_number as row from {parquet(file, numbered=True)}"

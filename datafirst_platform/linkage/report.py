@@ -17,7 +17,6 @@ from typing import Any
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import parquet
 from datafirst_platform.linkage.disclosure import ROUNDED_TO, THRESHOLD, told, told_share, withheld
 from datafirst_platform.linkage.estimates import (
     Estimate,
@@ -152,10 +151,10 @@ def figures(settings: Settings, edition: str, dataset: str) -> dict[str, Any]:
         counts = {
             (measure, level): value
             for measure, level, value in connection.execute(
-                f"from {parquet(counted['counts'].path)}"
+                f"from {counted['counts'].sql}"
             ).fetchall()
         }
-        rows = connection.execute(f"from {parquet(counted['quality'].path)}").fetchall()
+        rows = connection.execute(f"from {counted['quality'].sql}").fetchall()
     found = _Counts({tuple(row[:5]): row[5] for row in rows})
     return {
         "format": FORMAT,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import name, parquet, text
+from datafirst_platform.engine import name, text
 from datafirst_platform.extracts.contracts import Contract, code_meanings, contracts
 from datafirst_platform.identity import TableKey
 from datafirst_platform.linkage.measures import Measure
@@ -66,10 +66,10 @@ def _told(settings: Settings, edition: str, contract: Contract) -> str:
     content = tables.current(settings, TableKey.of("extracts", contract.table), edition)
     if identities is None:
         return ""
-    people = clean_query(contract.table, f"from {parquet(identities.path)}", ("record_key",))
+    people = clean_query(contract.table, f"from {identities.sql}", ("record_key",))
     ethnicity, joined = _ethnicity(contract), ""
     if content is not None and ethnicity:
-        joined = f"left join {parquet(content.path)} as content using (record_key)"
+        joined = f"left join {content.sql} as content using (record_key)"
     return f"""
         select record_key, people.sex, {ethnicity if joined else "null::varchar"} as ethnicity,
             year(dob) as birth_year, regexp_extract(postcode, '^[A-Z]+') as area

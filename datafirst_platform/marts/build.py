@@ -196,9 +196,9 @@ class Build:
     @property
     def environment(self) -> dict[str, str]:
         """What `profiles.yml` and the project's macros read."""
-        paths = {f"{key.stage}.{key.table}": str(each.path) for key, each in self.inputs.items()}
+        read = {f"{key.stage}.{key.table}": each.sql for key, each in self.inputs.items()}
         return {
-            "DATAFIRST_TABLES": json.dumps(paths),
+            "DATAFIRST_TABLES": json.dumps(read),
             "DATAFIRST_CUT_OFF": self.cut_off,
             "DATAFIRST_WAREHOUSE_FILE": str(self.database),
             "DATAFIRST_THREADS": str(self.settings.threads),

@@ -18,12 +18,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import duckdb
 
-from datafirst_platform.engine import connect, name, parquet
+from datafirst_platform.engine import connect, name
 from datafirst_platform.quality.rules import KINDS, Rule
 from datafirst_platform.quality.suites import Suite
 from datafirst_platform.safe_errors import PlatformError, values_withheld
@@ -71,15 +70,15 @@ class Outcome:
 
 
 def run_suite(
-    settings: Settings, suite: Suite, views: Mapping[str, Path | None]
+    settings: Settings, suite: Suite, views: Mapping[str, str | None]
 ) -> tuple[Outcome, ...]:
-    """Let Great Expectations decide every rule of a suite over Parquet files.
+    """Let Great Expectations decide every rule of a suite over published tables or files.
 
     Args:
         settings: threads and memory the engine may use.
         suite: the rules.
-        views: name to Parquet file; `BATCH` is the table being judged. None gives an empty view
-            of the batch's shape: what there is nothing of to compare with.
+        views: name to SQL that reads rows (`TableVersion.sql`); `BATCH` is the table being judged.
+            None gives an empty view of the batch's shape: what there is nothing of to compare with.
 
     Returns:
         One outcome per rule, in the suite's order.
@@ -108,15 +107,13 @@ def run_suite(
 
 def _define_views(
     connection: duckdb.DuckDBPyConnection,
-    views: Mapping[str, Path | None],
+    views: Mapping[str, str | None],
     conditions: Mapping[str, str],
 ) -> None:
-    for view, file in sorted(views.items(), key=lambda item: item[0] != BATCH):
-        # A version lies in `v=<digest>/`, which DuckDB would take for a column.
-        read = parquet(file)
-        source = f"{BATCH} where false" if file is None else read
-        if file is not None and conditions.get(view):
-            source = f"{read} where {conditions[view]}"
+    for view, rows in sorted(views.items(), key=lambda item: item[0] != BATCH):
+        source = f"{BATCH} where false" if rows is None else rows
+        if rows is not None and conditions.get(view):
+            source = f"{rows} where {conditions[view]}"
         connection.execute(f"create view {name(view)} as select * from {source}")
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from datafirst_platform import tables
 from datafirst_platform.editions import before
+from datafirst_platform.engine import parquet
 from datafirst_platform.identity import SECURE_STAGES, TableKey
 from datafirst_platform.marts.build import DBT_GATE
 from datafirst_platform.marts.project import DBT_STAGES, project_digest
@@ -131,7 +132,7 @@ def check_table(settings: Settings, key: TableKey, edition: str) -> Verdict:
     version = tables.require(settings, key, edition)
     suite = load_suite(key, edition)
     files = {each.view: _companion(settings, each, edition, {}) for each in suite.companions}
-    return _judge(settings, suite, version.path, version.version, files)
+    return _judge(settings, suite, version.sql, version.version, files)
 
 
 def check_file(
@@ -164,7 +165,7 @@ def check_file(
         each.view: _companion(settings, each, edition, beside or {}, of=key.stage)
         for each in suite.companions
     }
-    return _judge(settings, suite, path, digest_of(path), files)
+    return _judge(settings, suite, parquet(path), digest_of(path), files)
 
 
 def _companion(
@@ -173,13 +174,13 @@ def _companion(
     edition: str,
     beside: Mapping[str, Path],
     of: str = "",
-) -> tuple[Path | None, str]:
-    """File and data version of a table a suite looks at; None where there is no edition before."""
+) -> tuple[str | None, str]:
+    """Rows (SQL) and version of a table a suite looks at; None where no edition is before."""
     if companion.key.stage == of and companion.key.table in beside:
         path = beside[companion.key.table]
-        return path, digest_of(path)
+        return parquet(path), digest_of(path)
     found = _companion_version(settings, companion, edition)
-    return (found.path, found.version) if found is not None else (None, "")
+    return (found.sql, found.version) if found is not None else (None, "")
 
 
 def _companion_version(
@@ -194,15 +195,15 @@ def _companion_version(
 def _judge(
     settings: Settings,
     suite: Suite,
-    path: Path,
+    rows: str,
     data_version: str,
-    files: Mapping[str, tuple[Path | None, str]],
+    beside: Mapping[str, tuple[str | None, str]],
 ) -> Verdict:
-    inputs = {view: version for view, (_, version) in files.items()}
+    inputs = {view: version for view, (_, version) in beside.items()}
     standing = verdict_of(settings, suite.key, suite.edition, data_version, EXPECTATIONS_GATE)
     if standing is not None and standing.suite_digest == suite.digest and standing.inputs == inputs:
         return standing
-    views = {BATCH: path, **{view: file for view, (file, _) in files.items()}}
+    views = {BATCH: rows, **{view: other for view, (other, _) in beside.items()}}
     verdict = Verdict(
         stage=suite.key.stage,
         table=suite.key.table,
@@ -291,7 +292,7 @@ def unmet_gates(settings: Settings, versions: Sequence[TableVersion]) -> list[Un
                 _unmet(version, "none", "tampered", "may hold identifiers: never release from it")
             )
             continue
-        if not version.path.exists() or digest_of(version.path) != version.version:
+        if not tables.is_intact(version):
             found.append(
                 _unmet(
                     version,

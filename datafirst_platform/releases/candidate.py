@@ -21,7 +21,7 @@ from typing import Any
 import duckdb
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, name, parquet, text
+from datafirst_platform.engine import connect, name, text
 from datafirst_platform.extracts.contracts import sources
 from datafirst_platform.extracts.permissions import linkage_permissions
 from datafirst_platform.identity import SECURE_STAGES, STAGES, TableKey, define_pseudonym, scope_key
@@ -313,7 +313,7 @@ def _write_table(
     with values_withheld(f"Writing {table.name} of the release"):
         connection.execute(
             f"create or replace temp table released as select {rekeyed(table)} "
-            f"from {parquet(version.path)} where {condition or 'true'} order by {order}"
+            f"from {version.sql} where {condition or 'true'} order by {order}"
         )
         rows = connection.execute("select count(*) from released").fetchall()[0][0]
         connection.execute(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from datafirst_platform.editions import before
-from datafirst_platform.engine import connect, parquet
+from datafirst_platform.engine import connect
 from datafirst_platform.linkage.disclosure import ROUNDED_TO, THRESHOLD, told
 from datafirst_platform.linkage.models import LEVELS, linkage_model
 from datafirst_platform.settings import Settings
@@ -68,9 +68,7 @@ def linkage_changes(settings: Settings, edition: str, counts: TableVersion) -> R
     dataset = counts.key.table.removesuffix("_counts")
     earlier = before(edition)
     with connect(settings) as connection:
-        rows = connection.execute(
-            f"select measure, level, value from {parquet(counts.path)}"
-        ).fetchall()
+        rows = connection.execute(f"select measure, level, value from {counts.sql}").fetchall()
     found = {(measure, level): value for measure, level, value in rows}
     content: dict[str, Any] = {
         "format": FORMAT,

@@ -111,6 +111,7 @@ def supply(records: int) -> None:
 
 def link(what: str) -> dict[str, Any]:
     """Link an edition, with everything watched, and hold it against the truth."""
+    import pandas  # noqa: F401
     import pyarrow.compute
     import pyarrow.parquet  # noqa: F401
     import scipy.sparse.csgraph  # noqa: F401

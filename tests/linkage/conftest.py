@@ -70,8 +70,7 @@ def rows(settings):
 
     def read(version):
         with duckdb.connect() as connection:
-            file = f"read_parquet('{version.path}', hive_partitioning = false)"
-            found = connection.execute(f"select * from {file}")
+            found = connection.execute(f"select * from {version.sql}")
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 

@@ -141,6 +141,16 @@ def told(crosswalk, level="medium"):
     }
 
 
+def test_people_as_they_were_keep_their_keys_against_any_number_of_others():
+    # Of the first person two records were changed, and are the second's now.
+    before, now = np.array([0, 1, 0, 0]), np.array([0, 1, 1, 1])
+    age = np.zeros(2, dtype=np.int64)
+    assert inherit(before, now, age, 2)[0].tolist() == [-1, 0]
+    heir, moves = inherit(before, now, age, 2, firm=2)
+    assert heir.tolist() == [0, 1]
+    assert moves.records.tolist() == [1, 2, 1], "counts are of all records"
+
+
 def test_a_first_edition_names_people_by_their_records_and_tells_of_no_change(link):
     found, crosswalk, linked = link("2025", {1: 7, 2: 7, 3: 8})
     assert [found[key]["person_low"] for key in (1, 2, 3)] == [f"{n:032x}" for n in (1, 1, 3)]

@@ -491,10 +491,11 @@ def test_dbt_that_ends_before_it_starts_is_told_without_its_words(settings):
     assert "dbt parse" in str(told.value)
 
 
-def test_dbt_is_told_paths_alone(settings):
+def test_dbt_is_told_where_published_tables_lie_and_no_secret(settings):
     build = Build.of(settings, BUILT)
     told = json.loads(build.environment["DATAFIRST_TABLES"])
 
     assert told
-    assert all(path.startswith(str(settings.warehouse)) for path in told.values())
+    read = f"read_parquet('{settings.warehouse}"
+    assert all(rows.startswith(read) for rows in told.values())
     assert str(settings.keys) not in json.dumps([build.arguments, build.environment])

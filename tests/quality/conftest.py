@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from datafirst_platform import tables
-from datafirst_platform.engine import connect, text
+from datafirst_platform.engine import connect, parquet, text
 from datafirst_platform.identity import TableKey
 from datafirst_platform.marts.project import modelled_tables
 from datafirst_platform.quality.rules import Rule
@@ -49,7 +49,7 @@ def judge(settings, tmp_path):
             for view, rows in {BATCH: query, **(others or {})}.items():
                 views[view] = tmp_path / f"{view}.parquet"
                 connection.execute(f"copy ({rows}) to '{views[view]}' (format parquet)")
-        return run_suite(settings, suite_of(*rules), views)
+        return run_suite(settings, suite_of(*rules), {v: parquet(f) for v, f in views.items()})
 
     return run
 

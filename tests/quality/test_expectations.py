@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from datafirst_platform import tables
-from datafirst_platform.engine import text
+from datafirst_platform.engine import parquet, text
 from datafirst_platform.linkage.models import datasets, linkage_model
 from datafirst_platform.linkage.publishing import parts_of, table_key
 from datafirst_platform.marts.project import mart_tables
@@ -129,15 +129,15 @@ def ground(judged, candidate):
     """Relation of every table, as SQL, by suite key and, for companions, by view."""
 
     def relations(suite):
-        def file(key):
+        def rows(key):
             if key.stage == "releases":
-                return candidate[key.table]
-            return tables.require(judged, key, EDITION).path
+                return parquet(candidate[key.table])
+            return tables.require(judged, key, EDITION).sql
 
-        files = {BATCH: file(suite.key)}
+        read = {BATCH: rows(suite.key)}
         for each in suite.companions:
-            files[each.view] = None if each.previous else file(each.key)
-        return files
+            read[each.view] = None if each.previous else rows(each.key)
+        return read
 
     return relations
 
@@ -174,16 +174,13 @@ def test_each_rule_fails_the_fault_it_is_for(ground, workbench, judged, tmp_path
     suite = SUITES[name]
     (rule,) = (each for each in suite.rules if each.id == rule_id)
     views = ground(suite)
-    relation = {
-        view: f"read_parquet({text(file)}, hive_partitioning = false)"
-        for view, file in views.items()
-        if file is not None
-    }
+    relation = {view: rows for view, rows in views.items() if rows is not None}
     # Of a first edition nothing is told: there is no row to spoil.
     words = {**relation, "t": MOVES if suite.key.stage == "restricted" else relation[BATCH]}
     for view, query in fault_of(suite, rule).items():
-        views[view] = tmp_path / f"{view}.parquet"
-        workbench.execute(f"copy ({query.format(**words)}) to {text(views[view])} (format parquet)")
+        spoilt = tmp_path / f"{view}.parquet"
+        workbench.execute(f"copy ({query.format(**words)}) to {text(spoilt)} (format parquet)")
+        views[view] = parquet(spoilt)
     single = dataclasses.replace(suite, rules=(rule,))
     (outcome,) = run_suite(judged, single, views)
     assert not outcome.passed, outcome

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from datafirst_platform.engine import parquet
 from datafirst_platform.quality import validation
 from datafirst_platform.quality.rules import KINDS, Companion
 from datafirst_platform.quality.validation import BATCH, run_suite
@@ -196,8 +197,10 @@ def test_other_tables_are_seen_as_views_and_an_absent_one_as_empty(settings, tmp
         "unexpected_rows_expectation",
         {"unexpected_rows_query": "select 1 from {batch} join earlier using (number)"},
     )
-    (absent,) = run_suite(settings, suite_of(rule), {BATCH: file, "earlier": None})
-    (present,) = run_suite(settings, suite_of(rule), {BATCH: file, "earlier": file})
+    (absent,) = run_suite(settings, suite_of(rule), {BATCH: parquet(file), "earlier": None})
+    (present,) = run_suite(
+        settings, suite_of(rule), {BATCH: parquet(file), "earlier": parquet(file)}
+    )
     assert absent.passed
     assert present.counts == {"observed": 3}
 
@@ -212,7 +215,9 @@ def test_a_condition_leaves_of_another_table_the_rows_that_meet_it(settings, tmp
     seen = (Companion("whole", rules.key), Companion("part", rules.key, where="number > 1"))
     suite = dataclasses.replace(rules, companions=seen)
     assert suite.digest != rules.digest
-    equal, fewer = run_suite(settings, suite, {BATCH: file, "whole": file, "part": file})
+    equal, fewer = run_suite(
+        settings, suite, dict.fromkeys((BATCH, "whole", "part"), parquet(file))
+    )
     assert (equal.passed, fewer.passed) == (True, False)
     assert fewer.counts == {"observed_other": 2, "observed_self": 3}
 
@@ -222,7 +227,7 @@ def test_a_versions_folder_is_not_taken_for_a_column(settings, tmp_path):
     folder.mkdir()
     duckdb.sql("select 1 as a").write_parquet(str(folder / "t.parquet"))
     rule = ("expect_table_columns_to_match_ordered_list", {"column_list": ["a"]})
-    (outcome,) = run_suite(settings, suite_of(rule), {BATCH: folder / "t.parquet"})
+    (outcome,) = run_suite(settings, suite_of(rule), {BATCH: parquet(folder / "t.parquet")})
     assert outcome.passed
 
 
@@ -328,7 +333,7 @@ def test_a_file_that_is_no_parquet_is_an_error_without_its_content(settings, tmp
     file.write_text(CANARY * 100)
     rule = ("expect_column_values_to_be_unique", {"column": "a"})
     with pytest.raises(PlatformError) as error:
-        run_suite(settings, suite_of(rule), {BATCH: file})
+        run_suite(settings, suite_of(rule), {BATCH: parquet(file)})
     assert CANARY not in str(error.value)
     assert error.value.__cause__ is None
 
@@ -343,7 +348,7 @@ def test_threads_do_not_change_the_outcome(settings, tmp_path):
         ("expect_query_share_to_be_between", {"query": query}),
     )
     found = [
-        run_suite(dataclasses.replace(settings, threads=threads), rules, {BATCH: file})
+        run_suite(dataclasses.replace(settings, threads=threads), rules, {BATCH: parquet(file)})
         for threads in (1, 2)
     ]
     assert found[0] == found[1]
@@ -355,6 +360,7 @@ def test_great_expectations_is_imported_late_and_opens_no_connection(tmp_path):
 import os, socket, sys
 from pathlib import Path
 from datafirst_platform.quality import verdicts
+from datafirst_platform.engine import parquet
 from datafirst_platform.quality.validation import run_suite
 from datafirst_platform.settings import Settings
 from tests.quality.conftest import suite_of
@@ -366,7 +372,7 @@ def refuse(*arguments):
 socket.socket.connect = socket.getaddrinfo = refuse
 settings = Settings(Path({str(tmp_path)!r}) / "data", Path({str(tmp_path)!r}) / "keys")
 rules = suite_of(("expect_column_values_to_be_unique", {{"column": "a"}}))
-(outcome,) = run_suite(settings, rules, {{"batch": Path({str(tmp_path)!r}) / "t.parquet"}})
+(outcome,) = run_suite(settings, rules, {{"batch": parquet(Path({str(tmp_path)!r}) / "t.parquet")}})
 print(outcome.passed, os.environ["GX_ANALYTICS_ENABLED"])
 """
     done = subprocess.run(
