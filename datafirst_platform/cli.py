@@ -631,7 +631,7 @@ def linkage_evaluate(
     Fields: forename, middle, surname, full_name, dob, birth_year, birth_month, birth_day, sex,
     postcode, town, house, address, email, phone, number, pnc, cro, noms, crn.
     """  # noqa: D301 (click wants the character)
-    from datafirst_platform.linkage.trial import run_trial, shares
+    from datafirst_platform.linkage.trial import run_trial
 
     pairs = [each.partition("=") for each in mapped]
     if any(not column for _, _, column in pairs):
@@ -649,9 +649,8 @@ def linkage_evaluate(
         progress=(lambda _: None) if as_json else _progress,
     )
     best = trial.best
-    # A share of nothing is null, not 1.
-    measured = [{**_measured(each), **vars(shares(each))} for each in trial.measures]
-    told = vars(shares(best)) if best else dict.fromkeys(("precision", "recall", "f1"))
+    measured = [_measured(each) for each in trial.measures]
+    told = best.shares if best else dict.fromkeys(("precision", "recall", "f1"))
     if as_json:
         _json(
             {
@@ -674,7 +673,7 @@ def linkage_evaluate(
     if trial.measures:
         click.echo()
         _show(
-            [["not measurable" if it is None else it for it in each.values()] for each in measured],
+            [_measured_row(each) for each in trial.measures],
             ("PAIRS", "THRESHOLD", "LINKED", "TRUE", "BOTH", "PRECISION", "RECALL", "F1"),
         )
     for reason in trial.not_measurable:
@@ -737,11 +736,11 @@ def linkage_quality(dataset: str, edition: str, as_json: bool) -> None:  # noqa:
             }
         )
         return
-    _show([tuple(_measured(each).values()) for each in found.measures], ("PAIRS", *header))
+    _show([_measured_row(each) for each in found.measures], ("PAIRS", *header))
     groups = [each for each in found.by_group if each.level == found.main_level]
     if groups:
         click.echo()
-        _show([tuple(_measured(each).values()) for each in groups], ("GROUP", *header))
+        _show([_measured_row(each) for each in groups], ("GROUP", *header))
 
 
 @linkage.command("permissions")
@@ -807,12 +806,12 @@ def linkage_permitted(as_json: bool) -> None:  # noqa: FBT001
 
 
 def _measured(measure: Measure) -> dict[str, Any]:
-    return {
-        **vars(measure),
-        "precision": round(measure.precision, 4),
-        "recall": round(measure.recall, 4),
-        "f1": round(measure.f1, 4),
-    }
+    return {**vars(measure), **measure.shares}
+
+
+def _measured_row(measure: Measure) -> list[object]:
+    """What a reader is shown; a share of nothing in words."""
+    return ["not measurable" if it is None else it for it in _measured(measure).values()]
 
 
 @linkage.command("report")

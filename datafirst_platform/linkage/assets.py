@@ -275,8 +275,9 @@ def _quality(quality: Quality | None) -> dict[str, Any]:
     """Precision, recall and F1 against reference labels; nothing where there are none."""
     if quality is None:
         return {}
+    f1 = quality.main.shares["f1"]
     told = {
-        f"f1_{quality.main_level}": round(quality.main.f1, 4),
+        **({} if f1 is None else {f"f1_{quality.main_level}": f1}),
         "quality": _measures("pairs", quality.measures),
         "quality_chart": picture(quality_chart(quality)),
     }
@@ -286,9 +287,11 @@ def _quality(quality: Quality | None) -> dict[str, Any]:
 
 
 def _measures(of: str, measures: Sequence[Measure]) -> dg.MarkdownMetadataValue:
+    def told(share: float | None) -> str:
+        return "not measurable" if share is None else f"{share:.4f}"
+
     rows = "\n".join(
-        f"| {each.scope} | {each.level} "
-        f"| {each.precision:.4f} | {each.recall:.4f} | {each.f1:.4f} |"
+        f"| {each.scope} | {each.level} | {' | '.join(map(told, each.shares.values()))} |"
         for each in measures
     )
     return dg.MetadataValue.md(

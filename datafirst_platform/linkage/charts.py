@@ -24,6 +24,7 @@ def quality_chart(quality: Quality) -> str:
             ("recall", each.recall),
             ("F1", each.f1),
         )
+        if value is not None
     ]
     levels = list(dict.fromkeys(each.level for each in quality.measures))
     base = alt.Chart(alt.Data(values=rows)).encode(

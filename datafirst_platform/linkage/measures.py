@@ -31,20 +31,26 @@ class Measure:
     both: int
 
     @property
-    def precision(self) -> float:
-        """Share of linked pairs that are true; 1 where none is linked."""
-        return self.both / self.linked if self.linked else 1.0
+    def precision(self) -> float | None:
+        """Share of linked pairs that are true; None where none is linked."""
+        return self.both / self.linked if self.linked else None
 
     @property
-    def recall(self) -> float:
-        """Share of true pairs that are linked; 1 where there are none."""
-        return self.both / self.true if self.true else 1.0
+    def recall(self) -> float | None:
+        """Share of true pairs that are linked; None where there are none."""
+        return self.both / self.true if self.true else None
 
     @property
-    def f1(self) -> float:
-        """Harmonic mean of precision and recall."""
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall; None where no pair is linked and none is true."""
         pairs = self.linked + self.true
-        return 2 * self.both / pairs if pairs else 1.0
+        return 2 * self.both / pairs if pairs else None
+
+    @property
+    def shares(self) -> dict[str, float | None]:
+        """Precision, recall and F1 as they are shown: to four digits, None where of nothing."""
+        every = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+        return {name: share and round(share, 4) for name, share in every.items()}
 
 
 @dataclass(frozen=True)

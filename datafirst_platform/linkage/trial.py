@@ -128,30 +128,6 @@ class MappingRefused(PlatformError):
 
 
 @dataclass(frozen=True)
-class Shares:
-    """What a measure says, each None where it has nothing to be a share of.
-
-    Attributes:
-        precision: share of linked pairs that are true; None where none is linked.
-        recall: share of true pairs that are linked; None where there are none.
-        f1: their harmonic mean; None where no pair is linked and none is true.
-    """
-
-    precision: float | None
-    recall: float | None
-    f1: float | None
-
-
-def shares(measure: Measure) -> Shares:
-    """The shares of a measure that can be told, rounded as they are shown."""
-    return Shares(
-        round(measure.precision, 4) if measure.linked else None,
-        round(measure.recall, 4) if measure.true else None,
-        round(measure.f1, 4) if measure.linked or measure.true else None,
-    )
-
-
-@dataclass(frozen=True)
 class Trial:
     """How a trial went.
 
@@ -188,7 +164,7 @@ class Trial:
         measures = [each for each in self.measures if each.scope == "all"]
         if not any(each.true for each in measures):
             return next((each for each in measures if each.level == "medium"), None)
-        return max(measures, key=lambda each: each.f1, default=None)
+        return max(measures, key=lambda each: each.f1 or 0, default=None)
 
 
 def run_trial(

@@ -60,7 +60,7 @@ def test_pairs_within_a_dataset(label, publish, settings):
     medium = quality.at("medium")
     assert (medium.precision, medium.recall) == (0.5, 0.25)
     assert medium.f1 == pytest.approx(1 / 3)
-    assert quality.at("high").precision == 1.0
+    assert quality.at("high").precision is None, "none is linked"
     with pytest.raises(KeyError):
         quality.at("medium", "cross")
 
@@ -175,3 +175,9 @@ def test_passes_are_measured_one_by_one_and_together(
     assert quality.at("2", "pass") == Measure("pass", "2", linked=2, true=3, both=1)
     assert quality.at("1", "up to pass").recall == pytest.approx(1 / 3)
     assert quality.at("10", "up to pass") == Measure("up to pass", "10", linked=3, true=3, both=2)
+
+
+def test_a_share_of_nothing_is_none():
+    assert Measure("all", "high", 0, 3, 0).shares == {"precision": None, "recall": 0.0, "f1": 0.0}
+    assert Measure("all", "high", 3, 0, 0).shares == {"precision": 0.0, "recall": None, "f1": 0.0}
+    assert set(Measure("all", "high", 0, 0, 0).shares.values()) == {None}
