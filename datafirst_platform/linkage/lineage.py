@@ -32,7 +32,9 @@ from datafirst_platform.settings import Settings
 from datafirst_platform.tables import TableVersion
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from datafirst_platform.linkage.clusters import Ints
 
@@ -81,16 +83,49 @@ class Moves:
 
 
 @dataclass(frozen=True)
+class PersonKeys:
+    """Keys of people by their smallest record: most are that record's own, and not held twice.
+
+    Attributes:
+        keys: record keys (Arrow).
+        number: for every record the place of its person's key among `others`, -1 where it is the
+            record's own.
+        others: keys (Arrow).
+    """
+
+    keys: pa.Array
+    number: NDArray[np.int32]
+    others: pa.Array
+
+    @property
+    def type(self) -> pa.DataType:
+        """Of the texts."""
+        return self.keys.type
+
+    def take(self, at: pa.Array) -> pa.Array:
+        """The keys of the people of these smallest records (Arrow)."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        number = self.number[at.to_numpy()]
+        is_other = number >= 0
+        if not is_other.any():
+            return self.keys.take(at)
+        others = self.others.take(pa.array(number[is_other]))
+        return pc.replace_with_mask(self.keys.take(at), pa.array(is_other), others)
+
+
+@dataclass(frozen=True)
 class Names:
     """What people are called at one threshold.
 
     Attributes:
-        keys: for every record that is the smallest of its person the person's key (Arrow).
+        keys: for every record that is the smallest of its person the person's key.
         since: for the same the place of the edition the key is from.
     """
 
-    keys: pa.Array
-    since: Ints
+    keys: PersonKeys
+    since: NDArray[np.int16]
 
 
 @dataclass(frozen=True)
@@ -211,8 +246,14 @@ def earlier_people(
     ).fetchnumpy()
     stands = before.standing()
     at = np.cumsum(stands) - 1
+    standing = None if stands.all() else pa.array(stands)
+
+    def read(column: str) -> pa.Array:
+        values = before.read(column)
+        return values if standing is None else values.filter(standing)
+
     return Earlier(
-        lambda column: before.read(column).filter(pa.array(stands)),
+        read,
         before.rows,
         at[np.asarray(found["row"], dtype=np.int64)],
         place[np.asarray(found["id"])],
@@ -247,7 +288,8 @@ def lineage(
         "person varchar, change varchar, records bigint)"
     )
     if before is None:
-        names = Names(keys, np.zeros(len(keys), dtype=np.int64))
+        own = PersonKeys(keys, np.full(len(keys), -1, dtype=np.int32), keys.slice(0, 0))
+        names = Names(own, np.zeros(len(keys), dtype=np.int16))
         return Lineage(tuple(names for _ in smallest), pa.array([int(edition)], pa.int16()), {})
     row, now = before.row, before.now
     listed = sorted({int(edition), *_editions(before)})
@@ -329,12 +371,11 @@ def _names(
     called = pa.concat_arrays(
         [inherited.filter(differs), _made(connection, edition, keys.take(pa.array(others)))]
     )
-    is_renamed = np.zeros(len(keys), dtype=bool)
-    is_renamed[renamed] = True
-    since = np.full(len(keys), listed.index(int(edition)), dtype=np.int64)
+    number = np.full(len(keys), -1, dtype=np.int32)
+    number[renamed] = np.arange(len(renamed))
+    since = np.full(len(keys), listed.index(int(edition)), dtype=np.int16)
     since[heirs] = age[heir[heirs]]
-    in_order = called.take(pa.array(np.argsort(renamed)))
-    return Names(pc.replace_with_mask(keys, pa.array(is_renamed), in_order), since)
+    return Names(PersonKeys(keys, number, called), since)
 
 
 def _made(connection: duckdb.DuckDBPyConnection, edition: str, smallest: pa.Array) -> pa.Array:
@@ -363,7 +404,7 @@ def _without(size: Ints, borne: Ints) -> Ints:
 def _told(
     known: pa.Array | None,
     before: Ints,
-    keys: pa.Array | None,
+    keys: PersonKeys | None,
     now: Ints,
     change: Sequence[int] | Ints,
     records: Ints,
