@@ -919,11 +919,18 @@ def linkage_override() -> None:
 def linkage_override_sign(dataset: str, file: Path) -> None:
     """Check FILE, sign it, and put it in force for DATASET: it replaces the decisions before."""
     from datafirst_platform.instance import one_writer
-    from datafirst_platform.linkage.overrides import sign
+    from datafirst_platform.linkage.overrides import sign, unknown
 
     settings = _settings()
     with one_writer(settings):
         signed = sign(settings, dataset, file)
+    if lines := unknown(settings, dataset, signed):
+        listed = ", ".join(map(str, lines[:10])) + (", …" if len(lines) > 10 else "")
+        click.echo(
+            f"Warning: {len(lines)} decisions name a record that no linked edition has (line "
+            f"{listed}). They have no effect until there is one: check these keys.",
+            err=True,
+        )
     click.echo(
         f"{dataset}: {signed.count('always')} always one, {signed.count('never')} never; "
         f"digest {signed.digest[:16]}. In force from the next refresh on."

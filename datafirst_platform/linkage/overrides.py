@@ -28,9 +28,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from datafirst_platform.identity import PSEUDONYM_LENGTH, scope_key
+from datafirst_platform import tables
+from datafirst_platform.editions import EDITIONS
+from datafirst_platform.engine import connect
+from datafirst_platform.identity import PSEUDONYM_LENGTH, TableKey, scope_key
 from datafirst_platform.linkage.models import linkage_model
-from datafirst_platform.safe_errors import PlatformError
+from datafirst_platform.safe_errors import PlatformError, values_withheld
 from datafirst_platform.settings import Settings
 
 if TYPE_CHECKING:
@@ -129,6 +132,29 @@ def overrides_of(settings: Settings, dataset: str) -> Overrides:
         )
         raise PlatformError(msg)
     return _read(content, path.name)
+
+
+def unknown(settings: Settings, dataset: str, overrides: Overrides) -> tuple[int, ...]:
+    """The lines of the file whose decisions name a record that no linked edition has.
+
+    They have no effect until there is such a record: most likely a key was mistyped.
+    """
+    people = TableKey.of("linkage", f"{dataset}_people")
+    linked = [tables.current(settings, people, each.key) for each in EDITIONS]
+    known = [f"select record_key from {version.sql}" for version in linked if version]
+    every = " union all ".join(known) or "select '' as record_key where false"
+    with connect(settings) as connection, values_withheld(f"Looking up decisions on {dataset}"):
+        keys = {key for each in overrides.decisions for key in (each.one, each.other)}
+        found = connection.execute(
+            f"select distinct record_key from ({every}) where list_contains(?, record_key)",
+            [sorted(keys)],
+        ).fetchall()
+    there = {key for (key,) in found}
+    return tuple(
+        line
+        for line, each in enumerate(overrides.decisions, start=2)
+        if not {each.one, each.other} <= there
+    )
 
 
 def decided(

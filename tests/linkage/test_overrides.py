@@ -13,7 +13,7 @@ from datafirst_platform.cli import main
 from datafirst_platform.engine import connect, parquet
 from datafirst_platform.identity import TableKey, define_record_pseudonym, scope_key
 from datafirst_platform.linkage.linking import link_dataset
-from datafirst_platform.linkage.overrides import COLUMNS, overrides_of, sign
+from datafirst_platform.linkage.overrides import COLUMNS, overrides_of, sign, unknown
 from datafirst_platform.safe_errors import PlatformError
 
 EDITION = "2025"
@@ -168,6 +168,14 @@ def test_other_columns_and_other_linkages_are_refused(settings, write):
         sign(settings, "mags_crown_cases", write())
 
 
+def test_a_decision_on_a_record_there_is_not_is_told_by_its_line(courts, write, keys):
+    link_dataset(courts, EDITION, "magistrates")
+    one, other, *_ = keys.values()
+    rows = [decision("never", *each) for each in ((one, other), (one, KEY), (OTHER, other))]
+    signed = sign(courts, "magistrates", write(*rows))
+    assert unknown(courts, "magistrates", signed) == (3, 4)
+
+
 def test_the_command_line_signs_and_shows(settings, write, monkeypatch):
     monkeypatch.setenv("DATAFIRST_HOME", str(settings.home))
     monkeypatch.setenv("DATAFIRST_KEYS", str(settings.keys))
@@ -178,5 +186,7 @@ def test_the_command_line_signs_and_shows(settings, write, monkeypatch):
     done = runner.invoke(main, ["linkage", "override", "sign", "magistrates", str(file)])
     assert done.exit_code == 0, done.output
     assert "0 always one, 1 never" in done.output
+    assert "1 decisions name a record that no linked edition has (line 2)" in done.output
+    assert KEY not in done.output
     shown = runner.invoke(main, ["linkage", "override", "show", "magistrates"])
     assert "as signed" in shown.output
