@@ -927,8 +927,8 @@ def linkage_override_sign(dataset: str, file: Path) -> None:
     if lines := unknown(settings, dataset, signed):
         listed = ", ".join(map(str, lines[:10])) + (", …" if len(lines) > 10 else "")
         click.echo(
-            f"Warning: {len(lines)} decisions name a record that no linked edition has (line "
-            f"{listed}). They have no effect until there is one: check these keys.",
+            f"Warning: no linked edition has a record that is named in {len(lines)} of the "
+            f"decisions (line {listed}). They have no effect until one has: check these keys.",
             err=True,
         )
     click.echo(

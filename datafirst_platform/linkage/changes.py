@@ -752,13 +752,13 @@ def _name(
         firm=len(stays),
     )
     told = lineage(connection, edition, earlier, touched.key, labels)
-    columns = {"record_key": touched.key}
+    new = np.flatnonzero(touched.row >= known.numbers)
+    columns = {"record_key": touched.key.take(_arrow(new))}
     for level, names, label in zip(LEVELS, told.levels, labels, strict=True):
-        columns[f"person_{level}"] = names.keys.take(_arrow(label))
-        columns[f"since_{level}"] = told.editions.take(_arrow(names.since[label]))
-    people_now = pa.table(columns).select([column for column, _ in known.people.columns])
-    is_new = pa.array(touched.row >= known.numbers)
-    connection.register("people_in_order", people_now.filter(is_new))
+        columns[f"person_{level}"] = names.keys.take(_arrow(label[new]))
+        columns[f"since_{level}"] = told.editions.take(_arrow(names.since[label[new]]))
+    in_order = pa.table(columns).select([column for column, _ in known.people.columns])
+    connection.register("people_in_order", in_order)
 
     published = _counted(connection, known)
     counts = dict(told.counts)

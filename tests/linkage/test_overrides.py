@@ -186,7 +186,7 @@ def test_the_command_line_signs_and_shows(settings, write, monkeypatch):
     done = runner.invoke(main, ["linkage", "override", "sign", "magistrates", str(file)])
     assert done.exit_code == 0, done.output
     assert "0 always one, 1 never" in done.output
-    assert "1 decisions name a record that no linked edition has (line 2)" in done.output
+    assert "named in 1 of the decisions (line 2)" in done.output
     assert KEY not in done.output
     shown = runner.invoke(main, ["linkage", "override", "show", "magistrates"])
     assert "as signed" in shown.output
