@@ -77,6 +77,10 @@ MOST_CHANGED = 0.1
 much, and what is known says little."""
 
 
+_PIECE = 1 << 17
+"""Values looked at in one go: what is made of them stays in a core's cache."""
+
+
 @dataclass(frozen=True)
 class _Before:
     """What is known, by the number of a record.
@@ -366,37 +370,45 @@ def _find(connection: duckdb.DuckDBPyConnection, model: LinkageModel, before: _B
 def _among(wanted: NDArray[Any]) -> Callable[[NDArray[Any], NDArray[np.bool_]], Ints]:
     """A search for those of some whole numbers that are among the wanted ones, which rise.
 
-    Nearly none is, and two looks tell: a table has a place for every value of some bits, and so has
-    another for others. Both are small, so that they stay in a core's cache. A third look, at who
-    has that place, tells nearly all that are; only of the others is it asked where they would be.
+    Nearly none is, and two looks tell: a table has a place for every value of the lowest bits, and
+    another for the highest. Both are small, so that they stay in a core's cache. A third look, at
+    who has that place, tells nearly all that are; only of the others is it asked where they are.
 
     Returns:
         A function of values, and of which of them to look at, that says where they stand.
     """
     import numpy as np
 
-    bits = (4 * len(wanted)).bit_length()
-    mask = wanted.dtype.type((1 << bits) - 1)
-    shifts = (wanted.dtype.type(shift) for shift in range(bits // 2, bits))
+    kind, most = wanted.dtype.type, int(wanted.max(initial=0)).bit_length()
+    bits, more = (4 * len(wanted)).bit_length(), (16 * len(wanted)).bit_length()
+    low, high = kind((1 << bits) - 1), kind((1 << more) - 1)
     # 0 stands for nothing in many places, and should look like none that is wanted.
-    shift = next((each for each in shifts if ((wanted >> each) & mask).all()), mask.dtype.type(1))
-    is_wanted, is_wanted_too = np.zeros((2, 1 << bits), dtype=bool)
+    shifts = (kind(each) for each in range(max(most - more, 0), 0, -1))
+    shift = next((each for each in shifts if (wanted >> each).all()), kind(0))
+    is_wanted, is_wanted_too = np.zeros(1 << bits, dtype=bool), np.zeros(1 << more, dtype=bool)
     holder = np.zeros(1 << bits, dtype=np.int32)
-    is_wanted[wanted & mask] = True
-    holder[wanted & mask] = np.arange(len(wanted))
-    is_wanted_too[(wanted >> shift) & mask] = True
+    is_wanted[wanted & low] = True
+    holder[wanted & low] = np.arange(len(wanted))
+    is_wanted_too[(wanted >> shift) & high] = True
 
-    def search(values: NDArray[Any], which: NDArray[np.bool_]) -> Ints:
-        at: Ints = np.flatnonzero(is_wanted[values & mask])
-        at = at[is_wanted_too[(values[at] >> shift) & mask] & which[at]]
+    def look(values: NDArray[Any], which: NDArray[np.bool_]) -> Ints:
+        at: Ints = np.flatnonzero(is_wanted[values & low])
+        at = at[is_wanted_too[(values[at] >> shift) & high] & which[at]]
         if len(at):
             value = values[at]
-            is_one = wanted[holder[value & mask]] == value
+            is_one = wanted[holder[value & low]] == value
             doubt = np.flatnonzero(~is_one)
             found = np.minimum(np.searchsorted(wanted, value[doubt]), len(wanted) - 1)
             is_one[doubt] = wanted[found] == value[doubt]
             at = at[is_one]
         return at
+
+    def search(values: NDArray[Any], which: NDArray[np.bool_]) -> Ints:
+        found = [
+            start + look(values[start : start + _PIECE], which[start : start + _PIECE])
+            for start in range(0, len(values), _PIECE)
+        ]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
 
     return search
 
@@ -857,11 +869,12 @@ def _edges(
         there = stands[start : start + len(one)]
         rows.append(start + np.union1d(is_lost(one, there), is_lost(other, there)))
     row = np.concatenate(rows)
-    connection.register("lost", known.edges.take(["match_weight"], row))
+    register(connection, "lost_edges", {"row": row})
     (lost,) = arrays(
-        connection, f"select (match_weight * {HUNDREDTHS})::integer as weight from lost"
+        connection,
+        f"select (match_weight * {HUNDREDTHS})::integer as weight "
+        f"from {known.edges.numbered()} semi join lost_edges using (row)",
     )
-    connection.unregister("lost")
     published = _counted(connection, known)
     counts = {
         ("edges", level): published["edges", level]
