@@ -118,7 +118,7 @@ class TableVersion:
         columns = ", ".join(name(column) for column, _ in self.columns)
         layers = [
             f"select {columns}, {start} + file_row_number as row "
-            f"from {parquet(layer.path, numbered=True)}{self._standing(number)}"
+            f"from {parquet(layer.path, numbered=True)}{self._but_dropped(number)}"
             for number, (layer, start) in enumerate(zip(self.layers, first, strict=True))
         ]
         return f"({' union all '.join(layers)})"
@@ -167,7 +167,7 @@ class TableVersion:
                 start = end
         return pa.concat_tables(taken).combine_chunks()
 
-    def standing(self) -> NDArray[np.bool_]:
+    def stands(self) -> NDArray[np.bool_]:
         """For every number of a row whether it stands."""
         import numpy as np
         import pyarrow.parquet as pq
@@ -178,7 +178,8 @@ class TableVersion:
             found[np.asarray(self.first)[gone["layer"].to_numpy()] + gone["row"].to_numpy()] = False
         return found
 
-    def _standing(self, layer: int) -> str:
+    def _but_dropped(self, layer: int) -> str:
+        """SQL that leaves out what stands no more of a layer."""
         if self.dropped is None or not self.layers[layer].dropped:
             return ""
         gone = f"select row as gone from {parquet(self.dropped)} where layer = {layer}"

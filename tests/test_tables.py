@@ -222,7 +222,7 @@ def test_layers_hold_what_was_put_there_and_rows_keep_their_numbers(data):
         assert read_numbers(version) == held
         assert version.rows == len(held)
         assert [n for n, _, _ in read_rows(version)] == sorted(held.values())
-        assert {int(row) for row in np.flatnonzero(version.standing())} == held.keys()
+        assert {int(row) for row in np.flatnonzero(version.stands())} == held.keys()
         rows = np.array(sorted(held), dtype=np.int64)
         every = version.read("n").to_pylist()
         assert [every[row] for row in rows] == [held[row] for row in rows]

@@ -87,6 +87,7 @@ class _Before:
 
     Attributes:
         known: what the edition before left.
+        counts: what it counted.
         lives: whether it stands in the edition before and in this one, unchanged.
         content: hash of its identifiers, 0 where there is none.
         person: a number it has in common with all of its people by the most lenient threshold.
@@ -96,6 +97,7 @@ class _Before:
     """
 
     known: Known
+    counts: Counts
     lives: NDArray[np.bool_]
     content: NDArray[np.uint64]
     person: Ints
@@ -178,6 +180,16 @@ def follow(
         if changed is None:
             return None
         counts, gone = changed
+        # First: once the linkage stands it is not run again, and they would be missed.
+        tables.publish(
+            settings,
+            connection,
+            TableKey.of("restricted", f"{model.dataset}_bridges"),
+            edition,
+            "select * from bridges order by match_weight desc, record_key, other_record_key",
+            recipe=again,
+            inputs=known.inputs,
+        )
         linked = publish(
             settings,
             connection,
@@ -191,15 +203,6 @@ def follow(
                 "people": (known.people, known.row_of(gone.people)),
                 "edges": (known.edges, gone.edges),
             },
-        )
-        tables.publish(
-            settings,
-            connection,
-            TableKey.of("restricted", f"{model.dataset}_bridges"),
-            edition,
-            "select * from bridges order by match_weight desc, record_key, other_record_key",
-            recipe=again,
-            inputs=known.inputs,
         )
         remember_changes(settings, connection, edition, model, member, linked, known, gone)
         return linked
@@ -279,11 +282,13 @@ def _compare(
     (gone,) = arrays(connection, "select gone from compared where gone is not null order by gone")
     connection.execute("drop table compared")
     linked = known.is_linked()
-    lives = known.records.standing()
+    lives = known.records.stands()
     lives[gone] = False
     lost = gone[linked[gone]]
+    counted = connection.execute(f"select measure, level, value from {known.counts.sql}").fetchall()
     return _Before(
         known,
+        {(measure, level): value for measure, level, value in counted},
         lives & linked,
         known.records.read("content").to_numpy(),
         known.records.read("person").to_numpy(),
@@ -506,15 +511,9 @@ def _score(
         )
     trained = trained_model(model)
     new = connection.execute("select count(*) from lone").fetchall()[0][0]
-    prior = trained.prior([_counted(connection, known)["tuples", ""] + new])
+    prior = trained.prior([before.counts["tuples", ""] + new])
     settings = splink_settings(trained.comparisons, prior)
     score(connection, settings, model.thresholds["low"], common)
-
-
-def _counted(connection: duckdb.DuckDBPyConnection, known: Known) -> Counts:
-    """What the edition before counted."""
-    found = connection.execute(f"select measure, level, value from {known.counts.sql}").fetchall()
-    return {(measure, level): value for measure, level, value in found}
 
 
 def _touch(
@@ -661,13 +660,9 @@ def _settle(
 
     Links come strongest first.
     """
-    import numpy as np
-
-    nodes, few, between = outward(labels, _between(labels, links), guard)
-    place = np.zeros(len(labels), dtype=np.int64)
-    place[nodes] = np.arange(len(nodes))
+    nodes, linked, between, few = outward(labels, _between(labels, links), guard)
     merged, bridges = _rounds(
-        place[labels[nodes]], between, threshold, few, is_node[nodes], is_known[nodes], half=half
+        linked, between, threshold, few, is_node[nodes], is_known[nodes], half=half
     )
     becomes = labels.copy()
     becomes[nodes] = nodes[merged]
@@ -772,7 +767,7 @@ def _name(
     in_order = pa.table(columns).select([column for column, _ in known.people.columns])
     connection.register("people_in_order", in_order)
 
-    published = _counted(connection, known)
+    published = before.counts
     counts = dict(told.counts)
     counts["records_before", ""] = known.people.rows
     counts["records_kept", ""] += known.people.rows - len(people)
@@ -863,7 +858,7 @@ def _edges(
 
     rows: list[Ints] = [np.zeros(0, dtype=np.int64)]
     is_lost = _among(before.lost.astype(np.uint32))
-    stands = known.ends.standing()
+    stands = known.ends.stands()
     both = zip(known.ends.groups("one"), known.ends.groups("other"), strict=True)
     for (start, one), (_, other) in both:
         there = stands[start : start + len(one)]
@@ -875,7 +870,7 @@ def _edges(
         f"select (match_weight * {HUNDREDTHS})::integer as weight "
         f"from {known.edges.numbered()} semi join lost_edges using (row)",
     )
-    published = _counted(connection, known)
+    published = before.counts
     counts = {
         ("edges", level): published["edges", level]
         + int((found >= least).sum())
@@ -933,9 +928,8 @@ def _remember(
             coalesce(place, {len(written)} + row) as place
         from fresh_rows as every
         left join written using (row)
-        left join arrivals using (row)
-        left join (select row, {TOLD} from arrivals) as told using (row)
-        left join arrived on arrivals.tuple = arrived.id"""
+        left join (select row, tuple, {TOLD} from arrivals) as told using (row)
+        left join arrived on told.tuple = arrived.id"""
     )
 
 
@@ -945,7 +939,6 @@ def _count_tuples(
     """Distinct sets of identifiers, and how many of them no blocking rule reaches."""
     import numpy as np
 
-    known = before.known
     every = before.content
     content = every[before.lost]
     still = every[_among(np.unique(content[content > 0]))(every, before.lives)]
@@ -955,7 +948,7 @@ def _count_tuples(
     counted = content == 0
     counted[first] = True
     counted &= left
-    published = _counted(connection, known)
+    published = before.counts
     unreached = " and ".join(f"key_{number} = 0" for number in range(len(model.blocking)))
     new, new_unreached = connection.execute(
         f"select count(*), count(*) filter (where {unreached}) from lone"

@@ -308,23 +308,19 @@ def _merge(labels: Ints, links: Pairs, guard: Guard, threshold: int, *, half: bo
 
     `half` asks for half of the links there could be between two clusters.
     """
-    import numpy as np
-
     one, other = labels[links.left], labels[links.right]
     apart = one != other
     if not apart.any():
         return labels
     between = Pairs(links.left[apart], links.right[apart], links.weight[apart])
-    nodes, few, between = outward(labels, between, guard)
-    place = np.zeros(len(labels), dtype=np.int64)
-    place[nodes] = np.arange(len(nodes))
-    merged = _rounds(place[labels[nodes]], between, few, threshold, half=half)
+    nodes, linked, between, few = outward(labels, between, guard)
+    merged = _rounds(linked, between, few, threshold, half=half)
     becomes = labels.copy()
     becomes[nodes] = nodes[merged]
     return becomes
 
 
-def outward(labels: Ints, links: Pairs, guard: Guard) -> tuple[Ints, Guard, Pairs]:
+def outward(labels: Ints, links: Pairs, guard: Guard) -> tuple[Ints, Ints, Pairs, Guard]:
     """Leave alone all clusters but those with a link to another: they are few.
 
     Args:
@@ -333,7 +329,7 @@ def outward(labels: Ints, links: Pairs, guard: Guard) -> tuple[Ints, Guard, Pair
         guard: what keeps clusters apart, by record.
 
     Returns:
-        The records of these clusters, and both of them by place among these.
+        The records of these clusters; and labels, links and guard by place among these.
     """
     import numpy as np
 
@@ -353,7 +349,8 @@ def outward(labels: Ints, links: Pairs, guard: Guard) -> tuple[Ints, Guard, Pair
         few = replace(
             few, likelihood=replace(told, sex=told.sex[nodes], birth_year=told.birth_year[nodes])
         )
-    return nodes, few, Pairs(place[links.left], place[links.right], links.weight)
+    between = Pairs(place[links.left], place[links.right], links.weight)
+    return nodes, place[labels[nodes]], between, few
 
 
 def _rounds(labels: Ints, links: Pairs, guard: Guard, threshold: int, *, half: bool) -> Ints:

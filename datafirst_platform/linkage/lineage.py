@@ -53,8 +53,8 @@ class Earlier:
         records: how many records they have.
         row: of every record that this edition holds too, its row there.
         now: where its key stands now.
-        firm: how many of these, the first, keep the key they bear: none of another person of this
-            edition does, and none of another key is of theirs.
+        firm: how many of these, the first, are as they were: their people keep the key they bear,
+            whatever changed records join or leave them.
     """
 
     read: Callable[[str], pa.Array]
@@ -244,7 +244,7 @@ def earlier_people(
         from {before.numbered()} as earlier
         inner join records on earlier.record_key = records.record_key and {of}"""
     ).fetchnumpy()
-    stands = before.standing()
+    stands = before.stands()
     at = np.cumsum(stands) - 1
     standing = None if stands.all() else pa.array(stands)
 

@@ -19,7 +19,7 @@ from datafirst_platform import tables
 from datafirst_platform.editions import edition as edition_of
 from datafirst_platform.extracts.extraction import extract_source
 from datafirst_platform.identity import TableKey
-from datafirst_platform.linkage import publishing
+from datafirst_platform.linkage import changes, publishing
 from datafirst_platform.linkage.changes import _among, _bridge, settle
 from datafirst_platform.linkage.clusters import Likelihood, Pairs, Unlikely
 from datafirst_platform.linkage.evaluation import evaluate
@@ -295,6 +295,25 @@ def test_who_links_two_known_people_joins_one_and_the_other_is_queued(settings, 
     whole, again = link("2026", {**known, 3: married}, relink=True)
     assert not went_on(again)
     assert person(whole, 1, "high") == person(whole, 2, "high")
+
+
+def test_a_run_killed_once_links_stand_has_left_its_bridges(settings, link, rows, monkeypatch):
+    married = {**ANNA, "last_name": "HARGREAVES", "postcode": "EX4 4QJ"}
+    known = {1: ANNA, 2: {**married, "pnc_id": None}}
+    link("2025", known)
+    real = changes.publish
+
+    def killed(*given):
+        real(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(changes, "publish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        link("2026", {**known, 3: married})
+    monkeypatch.setattr(changes, "publish", real)
+    _, linked = link("2026", {**known, 3: married})
+    assert went_on(linked)
+    assert len(rows(tables.require(settings, BRIDGES, "2026"))) == 1
 
 
 def test_a_new_record_that_was_decided_on_is_linked_from_nothing(settings, link, tmp_path):
